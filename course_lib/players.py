@@ -32,18 +32,22 @@ def explore(
         values: exactly one name with its values: ``m=[0.5, 1, 2]``.
 
     Raises:
-        ValueError: there is not exactly one name, it has no values, ``start`` is not one of their positions, or
+        ValueError: there is not exactly one name, ``start`` is not the position of one of its values, or
             ``alt`` says nothing.
 
     Example:
         >>> explore(draw_wells, m=[0.5, 1, 2], alt=lambda m: f"The penalty with half-gap {m}.")
     """
     if len(values) != 1:
-        raise ValueError(f"explore takes the values of exactly one slider, given are {len(values)}: {sorted(values)}.")
+        raise ValueError(
+            f"explore takes the values of exactly one slider, given are {len(values)}: {sorted(values)}."
+        )
     [(symbol, positions)] = values.items()
     positions = list(positions)
     if not 0 <= start < len(positions):
-        raise ValueError(f"start is {start}, but {symbol} has {len(positions)} values; the first is number 0.")
+        raise ValueError(
+            f"start is {start}, but {symbol} has {len(positions)} values; the first is number 0."
+        )
     label = label or symbol
     require_alt(alt(positions[start]) if callable(alt) else alt)
 
@@ -88,7 +92,8 @@ def _page(frames: list[str], label: str, positions: list, start: int) -> str:
     )
     player = unique(pictures)
     return f"""<div class="course-player" id="{player}" style="max-width:100%">
-<div class="course-player-control" style="display:flex;flex-wrap:wrap;align-items:center;gap:.4em .8em;margin:.3em 0">
+<div class="course-player-control"
+ style="display:flex;flex-wrap:wrap;align-items:center;gap:.4em .8em;margin:.3em 0">
 <label for="{player}-range">{said}</label>
 <input id="{player}-range" type="range" min="0" max="{len(frames) - 1}" step="1" value="{start}"
  aria-valuetext="{words[start]}" style="flex:1 1 10em;min-width:8em;max-width:28em">

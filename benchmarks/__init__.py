@@ -1,0 +1,1 @@
+"""Races against what one would otherwise use; see README.md."""

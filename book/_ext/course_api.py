@@ -1,0 +1,52 @@
+"""The API pages: names are documented where one imports them from, and linked from where they are written.
+
+``course_lib.nets.Backbone`` is defined in ``course_lib/nets/backbone.py``; a signature that names the class
+by its file still finds the place where it is documented.
+"""
+
+from docutils import nodes
+from sphinx import addnodes
+
+
+def leave_out_module_docstrings(app, what, name, obj, options, lines) -> None:
+    """A page of the API has its own introduction; a module's docstring speaks to who reads the file."""
+    if what == "module":
+        lines.clear()
+
+
+def leave_out_tuple_fields(app, what, name, obj, skip, options) -> bool | None:
+    """The fields of a named tuple say only "Alias for field number 0"; its docstring describes them."""
+    return True if type(obj).__name__ == "_tuplegetter" else None
+
+
+def find_public_name(app, env, node, contnode):
+    """Resolve ``course_lib.room.file.name`` as ``course_lib.room.name``, where that is documented.
+
+    A type in a signature that has no page of its own stays plain text; in prose it is a dead reference.
+    """
+    target = node.get("reftarget", "")
+    if node.get("refdomain") != "py" or not target.startswith("course_lib."):
+        return None
+    python, (*rooms, name) = env.get_domain("py"), target.split(".")
+    while len(rooms) > 1:
+        rooms.pop()
+        public = ".".join([*rooms, name])
+        if public in python.objects:
+            arguments = (node["refdoc"], app.builder, node["reftype"], public, node, contnode)
+            return python.resolve_xref(env, *arguments)
+    return contnode if _inside(node, addnodes.desc_signature) else None
+
+
+def _inside(node: nodes.Node, kind: type[nodes.Node]) -> bool:
+    while node.parent is not None:
+        node = node.parent
+        if isinstance(node, kind):
+            return True
+    return False
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", leave_out_module_docstrings)
+    app.connect("autodoc-skip-member", leave_out_tuple_fields)
+    app.connect("missing-reference", find_public_name)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

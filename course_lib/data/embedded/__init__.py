@@ -1,0 +1,1 @@
+"""Sets made by code: seeded, in seconds, without network. One file a set, each with ``INFO`` and ``make``."""

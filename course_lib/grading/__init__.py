@@ -1,0 +1,29 @@
+"""Graded exercises: ``check`` and ``hint`` in the notebook, ``course grade`` for a whole class.
+
+How an answer travels:
+
+``tasks``        one file a chapter: the tasks as data (``task``)
+``observe``      tries an answer on every case and writes down what it does (``observation``, ``values``)
+``judge``        compares that with the oracle: the first cause, and whose misconception it is (``outcome``)
+``engine``       ``check`` and ``hint``; ``report`` shows them, ``session`` keeps score
+``notebook``     reads a student's notebook: which cells run, and where the course's own checks go
+``grade``        ``course grade``: runs each notebook in a process of its own (``process``, ``child``)
+                 and judges in ours
+"""
+
+import importlib
+
+_HOMES = {"check": "engine", "hint": "engine", "progress": "session", "grade_files": "grade"}
+
+__all__ = ["check", "grade_files", "hint", "progress"]
+
+
+def __getattr__(name: str):
+    """Import what is asked for: `course grade` starts its processes before it loads torch itself."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,1 @@
+"""Small scripts that make the course from its sources: ``python -m tools.<name>``, one job each."""

@@ -1,0 +1,1 @@
+"""From MyST Markdown to plain Markdown, which Jupyter and Colab can show."""
