@@ -94,12 +94,9 @@ def main() -> None:
         for name, ratio in measured[title].items():
             print(f"  {ratio:6.1f} x  {name}" + (f"   (goal: {goal})" if name == peer else ""))
     if options.record:
-        content = {
-            "torchvision": torchvision.__version__,
-            "ratios": measured,
-            "shares": shares(data, options.crop),
-        }
-        print(record(f"batches_crop{options.crop}", content))
+        where = {name: round(share, 2) for name, share in shares(data, options.crop).items()}
+        content = {"torchvision": torchvision.__version__, "ratios": measured, "shares": where}
+        print(record("batches", f"crop={options.crop}", content))
 
 
 if __name__ == "__main__":

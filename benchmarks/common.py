@@ -53,14 +53,16 @@ def arguments(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def circumstances() -> dict[str, str | int]:
-    """What a ratio depends on besides the code."""
+def circumstances() -> dict[str, str | int | float]:
+    """What a ratio depends on besides the code; ``load`` is how many processes wanted to run, of late."""
+    load = {"load": round(os.getloadavg()[0], 1)} if hasattr(os, "getloadavg") else {}
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
         "cores": os.cpu_count() or 1,
         "threads": torch.get_num_threads(),
         "machine": platform.machine(),
+        **load,
     }
 
 

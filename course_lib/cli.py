@@ -122,7 +122,7 @@ def data_fetch(options) -> int:
 def data_verify(options) -> int:
     from course_lib import data
 
-    chosen = options.names or [name for name in data.names() if data.verify(name).state != "missing"]
+    chosen = options.names or [name for name in data.names() if data.available(name)]
     results = [(name, data.verify(name)) for name in chosen]
     for name, result in results:
         print(f"{result.state:<8} {name:<20} {result.says}")

@@ -5,7 +5,6 @@ the warnings of the pages that it skips; when nothing changed, nothing is done.
 """
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import time
 from pathlib import Path
 
 from course_lib.files import write_atomically
-from tools.execute import execute
+from tools.execute import execute, kernel_environment
 from tools.project import ROOT
 
 SOURCES = (
@@ -47,10 +46,10 @@ def build_pages(root: Path = ROOT) -> int:
     command = "from jupyter_book.cli.main import main; main()"
     arguments = ["build", "book", "--config", "_config.yml", "--path-output", "."]
     strict = ["-W", "--keep-going", "--all", "-q"]
-    path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
     process = [sys.executable, "-c", command, *arguments, *strict]
-    # Warnings and errors come on stderr; what Jupyter Book says on stdout is about itself.
+    # Jupyter Book itself runs a page that was edited after the execution: hence the kernels' environment.
+    environment = kernel_environment(root)
+    # Warnings and errors come on stderr; what it says on stdout is about itself.
     return subprocess.run(process, cwd=root, env=environment, stdout=subprocess.DEVNULL).returncode
 
 

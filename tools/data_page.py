@@ -13,7 +13,7 @@ HEAD = """\
 # The image sets
 
 Every chapter asks for its images in one way, `course_lib.data.load(name, split)`.
-What comes back is the whole set in memory: the images, their labels, and what is known about how each image was made.
+What comes back is the whole set in memory: images, labels, and what is known about how each image was made.
 
 There are two kinds of sets.
 Those *made by code* are drawn in seconds from a seed, so every chapter runs on a machine without network.
@@ -26,7 +26,7 @@ EMBEDDED = """\
 ## Made by code
 
 Nothing has to be fetched.
-A seed fixes every pixel, and `course data verify` draws each set again and compares it with the SHA-256 recorded here.
+A seed fixes every pixel; `course data verify` draws each set again and compares it with its SHA-256 below.
 """
 
 REAL = """\
@@ -48,7 +48,7 @@ SUMS = """\
 ## Checksums
 
 For the downloads torchvision compares its own checksums.
-Where all images are known, the SHA-256 of images and labels is compared as well; it is the same for both forms of a set.
+Where all images are known, the SHA-256 of images and labels is compared too; it is one for both forms.
 
 | set | split | SHA-256 of images and labels |
 |---|---|---|

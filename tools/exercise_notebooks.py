@@ -65,7 +65,7 @@ def convert(text: str, stem: str, project: Project) -> tuple[str, str]:
     cells = jupytext.reads(text, fmt="py:percent").cells
     require_all(cells, known)
     solution = nbformat.v4.new_notebook()
-    solution.cells = [setup_cell(project), nbformat.v4.new_markdown_cell(opening(stem, known, project))]
+    solution.cells = [setup_cell(project)]
     exercise = nbformat.v4.new_notebook()
     exercise.cells = list(solution.cells)
     for cell in cells:
@@ -73,6 +73,10 @@ def convert(text: str, stem: str, project: Project) -> tuple[str, str]:
         answered = finished(cell, kind, task, list(known))
         solution.cells.append(answered)
         exercise.cells.append(for_students(answered, kind, task))
+        if cell is cells[0]:  # the title
+            note = nbformat.v4.new_markdown_cell(opening(stem, known, project))
+            solution.cells.append(note)
+            exercise.cells.append(note)
     student = finish(exercise, stem)
     for marker in ("BEGIN SOLUTION", "END SOLUTION"):
         if marker in student:
@@ -122,8 +126,8 @@ def opening(stem: str, known: dict[str, Task], project: Project) -> str:
     minutes, points = (sum(getattr(task, what) for task in known.values()) for what in ("minutes", "points"))
     count = f"{len(known)} task{'s' * (len(known) != 1)}"
     return (
-        f"Exercises of [this chapter]({project.pages}/{stem}.html) of the course: "
-        f"{count}, {points} points, about {minutes} minutes.\n"
+        f"{count}, {points} points, about {minutes} minutes. "
+        f"They go with [this chapter]({project.pages}/{stem}.html) of the course.\n"
         "In Colab, save a copy to your Drive first (File, Save a copy)."
     )
 

@@ -29,7 +29,7 @@ def pages_in_toc(root: Path = ROOT) -> list[str]:
 
 
 def executable_pages(root: Path = ROOT) -> list[Path]:
-    """The pages of the table of contents that hold code to run: the chapters, and others such as the intro."""
+    """The pages of the table of contents that hold code: the chapters, and others such as the intro."""
     pages = [root / "book" / f"{name}.md" for name in pages_in_toc(root)]
     return [page for page in pages if page.exists() and "```{code-cell}" in page.read_text(encoding="utf-8")]
 

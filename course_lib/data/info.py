@@ -46,12 +46,10 @@ class SetInfo:
         """What ``verify`` compares, in words."""
         if self.kind == "embedded":
             return "SHA-256 of the pictures and labels"
-        if self.packed and not self.download:
-            return "SHA-256 of the packed file"
         ways = ["torchvision's integrity check"] if self.download else []
         ways += ["SHA-256 of the pictures and labels"] if self.digests else []
         ways += ["SHA-256 of the packed file"] if self.packed else []
-        return ", ".join(ways)
+        return ", ".join(ways) or "those of its parts"
 
 
 @dataclass(frozen=True)

@@ -55,9 +55,9 @@ def split_off(labels: Tensor, n: int, seed: int) -> tuple[Tensor, Tensor]:
     Raises:
         ValueError: ``n`` is negative or above N.
     """
+    rng, places = np.random.default_rng(seed), _places(labels, unlabelled=True)
     if not 0 <= n <= len(labels):
         raise ValueError(f"n is {n}, possible are 0 to {len(labels)}.")
-    rng, places = np.random.default_rng(seed), _places(labels, unlabelled=True)
     sizes = np.array([len(where) for where in places.values()])
     exact = n * sizes / max(sizes.sum(), 1)
     share = np.floor(exact).astype(int)

@@ -97,9 +97,9 @@ def listing() -> str:
 
 def _find(name):
     if name not in _SETS:
-        near = difflib.get_close_matches(str(name), _SETS, n=3, cutoff=0.5)
-        known = f"did you mean {' or '.join(near)}?" if near else f"possible are {', '.join(_SETS)}."
-        raise ValueError(f"There is no image set {name!r}: {known}")
+        near = difflib.get_close_matches(str(name).lower(), _SETS)
+        known = f"the nearest are {', '.join(near)}" if near else f"possible are {', '.join(_SETS)}"
+        raise ValueError(f"There is no image set {name!r}; {known}.")
     return _SETS[name]
 
 

@@ -30,11 +30,12 @@ def time_limit(seconds: float) -> Iterator[None]:
     C code (one huge product, a sleep) is stopped when it returns.
     """
     thread = ctypes.c_ulong(threading.get_ident())
-    finished = threading.Event()
+    finished, late = threading.Event(), threading.Event()
 
     def watch() -> None:
         wait = seconds
         while not finished.wait(wait):
+            late.set()
             ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(TimeUp))
             wait = 0.2  # again, for a loop that swallows what it is sent
 
@@ -53,6 +54,8 @@ def time_limit(seconds: float) -> Iterator[None]:
         yield
     finally:
         end()
+        if late.is_set():  # also when the code inside has swallowed what it was sent
+            raise TimeUp
 
 
 @contextlib.contextmanager

@@ -185,7 +185,7 @@ def table(grade: Grade) -> str:
                 lines += textwrap.wrap(
                     row.message, max(width, 40), initial_indent="      ", subsequent_indent="      "
                 )
-        lines.append(f"  {'total':<{wide}}  {grade.points:>2} / {grade.max_points:<2}")
+        lines.append(f"  {'total':<{wide}}  {grade.points:>2} / {grade.max_points}")
     return "\n".join(lines)
 
 

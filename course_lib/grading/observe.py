@@ -149,9 +149,11 @@ def named(task: Task, answer: Callable, result: Any) -> tuple[dict[str, Tensor],
         given = f"{len(result)} things" if isinstance(result, list | tuple) else f"a {type(result).__name__}"
         return {}, Trouble("unusable", f"Your function must return {wanted}; it returns {given}.")
     for part in parts:
-        if not isinstance(part, Tensor):
-            said = f"Your function must return torch tensors; it returns a {type(part).__name__}."
-            return {}, Trouble("unusable", said)
+        if not isinstance(part, Tensor) or part.layout is not torch.strided:
+            kind = f"a {type(part).__name__}" if not isinstance(part, Tensor) else f"one of {part.layout}"
+            return {}, Trouble(
+                "unusable", f"Your function must return ordinary torch tensors; it returns {kind}."
+            )
     return dict(zip(names, parts)), None
 
 
@@ -159,7 +161,7 @@ def weighted_sum(results: dict[str, Tensor]) -> Tensor:
     """A scalar that every number of every result enters with a weight of its own."""
     total = torch.zeros((), dtype=torch.float64, device="cpu")
     for tensor in results.values():
-        flat = tensor.to("cpu", torch.float64).flatten()
+        flat = (tensor.real if tensor.is_complex() else tensor).to("cpu", torch.float64).flatten()
         total = total + flat @ torch.linspace(0.5, 1.5, len(flat), dtype=torch.float64, device="cpu")
     return total
 
@@ -176,10 +178,10 @@ def try_gradient(
     if trouble:
         words = f"It works, but not when {' and '.join(task.gradients)} needs a gradient: {trouble.message}"
         return {}, Trouble("gradient", words)
-    total = weighted_sum(results)
-    if not total.requires_grad:
-        return dict.fromkeys(task.gradients), None
     try:
+        total = weighted_sum(results)
+        if not total.requires_grad:
+            return dict.fromkeys(task.gradients), None
         found = torch.autograd.grad(total, [leaves[name] for name in task.gradients], allow_unused=True)
     except (Exception, SystemExit) as error:
         return {}, Trouble(

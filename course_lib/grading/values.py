@@ -32,7 +32,7 @@ def value_of(tensor: Tensor) -> Value:
     """Record a tensor."""
     dtype = str(tensor.dtype).removeprefix("torch.")
     numbers = None
-    if tensor.numel() <= MOST and not tensor.is_complex():
+    if tensor.numel() <= MOST and not tensor.is_complex() and not tensor.is_meta:
         numbers = tuple(tensor.detach().to("cpu", torch.float64).flatten().tolist())
     return Value(tuple(tensor.shape), dtype, tensor.device.type, numbers)
 

@@ -160,8 +160,8 @@ class Shade(MovingPenalty):
 class _WithinModes(torch.autograd.Function):
     """Mean over samples of σ(h) (h - μ¹)² + (1 - σ(h)) (h - μ⁰)², with its derivative in closed form.
 
-    That costs two thirds of the time, and half the memory, of recording each operation. The interpolation
-    keeps its precision where one mode is certain, however large h is.
+    So h is all that is kept for the backward pass, instead of one tensor for each operation. The
+    interpolation keeps its precision where one mode is certain, however large h is.
     """
 
     @staticmethod

@@ -46,7 +46,8 @@ def _batches(batches: Iterable) -> str:
     words = [type(batches).__name__]
     if hasattr(batches, "__len__"):
         words.append(f"of length {len(batches)}")
-    words += [f"{name} {getattr(batches, name)}" for name in ("batch_size", "seed") if hasattr(batches, name)]
+    settings = ("batch_size", "seed", "augment", "views", "shuffle", "replacement", "drop_last")
+    words += [f"{name} {getattr(batches, name)}" for name in settings if hasattr(batches, name)]
     return " ".join(words)
 
 

@@ -93,7 +93,9 @@ def fit(
         channels_last: memory format of the filters during the run; None takes channels last at ``gpu`` scale.
         checkpoint: file to continue from and to write.
         stateful: what else has a state of its own (``state_dict`` and ``load_state_dict``), such as a
-            regulariser with moving averages; kept in the checkpoint under its name.
+            regulariser with moving averages; kept in the checkpoint under its name. Those with a ``forget``
+            are told to when the run begins: a stopped step may have left them a forward pass without its
+            penalty.
         progress: show a bar; None shows one in a terminal or notebook. Never in the built book.
         title: what stands before the bar.
 
@@ -125,6 +127,9 @@ def fit(
     }
     parts = {name: part for name, part in parts.items() if hasattr(part, "state_dict")}
     parts |= {f"stateful {name}": part for name, part in (stateful or {}).items()}
+    for part in (stateful or {}).values():
+        if hasattr(part, "forget"):
+            part.forget()
     if checkpoint is not None:
         made_with = in_words(
             model, batches, loss, rates, average, stateful,
@@ -219,5 +224,5 @@ def _saying_how_to_continue(checkpoint: str | Path | None) -> Iterator[None]:
         if checkpoint is None or not Path(checkpoint).exists():
             raise
         raise KeyboardInterrupt(
-            f"Stopped; the whole epochs are in {checkpoint}: call fit again with the same arguments to continue."
+            f"Stopped; the whole epochs are in {checkpoint}: call fit again as before to continue."
         ) from None

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from benchmarks.shade import recorded, unit_by_unit
 from course_lib.methods import ShadeUnit, shade_penalty, update_moving_averages
 from tests.methods.literal import LiteralUnit, columns, mu_of, p_of
 
@@ -68,6 +69,12 @@ def test_unit_module_is_the_two_functions():
             u.update(hs)
         torch.testing.assert_close(unit.mu, mu_of(loop), atol=1e-10, rtol=0)
         torch.testing.assert_close(unit.p, p_of(loop), atol=1e-10, rtol=0)
+
+
+def test_contestants_of_the_benchmark_do_the_same_work():
+    h, mu = uneven(13, 4), uneven_mu(4)
+    for contestant in (unit_by_unit, recorded):
+        torch.testing.assert_close(contestant(h, mu), shade_penalty(h, mu))
 
 
 def test_averages_start_where_the_algorithm_says():

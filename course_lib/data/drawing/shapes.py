@@ -47,8 +47,8 @@ def ellipse(u, v, width=0.9, height=0.55):
 
 def heart(u, v):
     """A square on its corner, with a disc on each of the upper sides."""
-    u, v = np.abs(u), v - np.float32(0.9)  # the corner at the bottom is the origin
-    side, half = np.float32(1.2), np.float32(0.5**0.5)
+    u, v = np.abs(u), v - np.float32(0.85)  # the corner at the bottom is the origin
+    side, half = np.float32(1.05), np.float32(0.5**0.5)
     along, across = (u - v) * half, (u + v) * half  # the square's own axes
     body = rectangle(along - side / 2, across + side / 2, side / 2, side / 2)
     return np.minimum(body, disc(along - side, across + side / 2, side / 2))

@@ -36,14 +36,7 @@ INFO = SetInfo(
 )
 
 # One or two of each family are kept apart, so that "unseen" means another face, not another script.
-UNSEEN = (
-    "DejaVuSans-Oblique",
-    "DejaVuSansMono-Bold",
-    "DejaVuSerif-Italic",
-    "STIXGeneralBol",
-    "cmss10",
-    "cmti10",
-)
+UNSEEN = ("DejaVuSans-Oblique", "DejaVuSansMono-Bold", "DejaVuSerif-Italic", "STIXGeneralBol", "cmss10")
 
 
 def make(

@@ -18,8 +18,8 @@ INFO = SetInfo(
     sizes={"train": 6000, "test": 2000},
     options={"n": None, "size": 32, "contrast": 0.5, "seed": 0},
     digests={
-        "train": "34017a1582adbc43c8eeb97b2abd78324bdfd80089edf494782ef447191691c2",
-        "test": "565168526f3345a2992fabebb210fd7233de59cac8f4dfcd10e1d6cb9518d6e9",
+        "train": "b51f1b1a520a4e81713fe91092fe10dfa4e79af6a544fb0b36a04180255c4c7c",
+        "test": "dc127cffed5db1b5c3ceedbe1c600efeeda6f10af2062c5b90e518aa7520d9be",
     },
     note="contrast is that of the patterns behind the objects",
 )

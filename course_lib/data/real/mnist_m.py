@@ -23,7 +23,7 @@ INFO = SetInfo(
     sizes={"train": 60000, "test": 10000},
     options={"size": 28, "backgrounds": "photos", "seed": 0},
     choices={"size": (28, 32), "backgrounds": ("photos", "textures")},
-    note='backgrounds="textures" needs no photos, but is another and an easier set',
+    note='backgrounds="textures" needs no photos, but is another set',
 )
 
 
@@ -90,7 +90,7 @@ class MnistM:
             raise CourseError(
                 f"The photos of mnist_m were asked for, but the data folder {data_folder()} does not hold "
                 f'{self.photos.info.packed}: put it there, or load with backgrounds="textures", '
-                "which is another and an easier set."
+                "which is another set."
             )
         try:
             photos = [np.asarray(photo) for _, photo in packs.photos(packed, BSDS_FOLDERS[split])]

@@ -118,6 +118,6 @@ def bsds300(path: Path, split: str, size: int) -> ImageSet:
     for _, photo in packs.photos(path, BSDS_FOLDERS[split]):
         side = min(photo.size)
         left, top = (photo.width - side) // 2, (photo.height - side) // 2
-        box = (left, top, left + side, top + side)
-        images.append(np.asarray(photo.resize((size, size), Image.BILINEAR, box=box)))
+        middle = photo.crop((left, top, left + side, top + side))
+        images.append(np.asarray(middle.resize((size, size), Image.BILINEAR)))
     return image_set(np.stack(images).transpose(0, 3, 1, 2), np.full(len(images), -1))

@@ -53,7 +53,7 @@ def celeba(dataset, split: str, size: int, n: int | None) -> ImageSet:
     n = len(dataset) if n is None else min(n, len(dataset))
     images = np.empty((n, 3, size, size), np.uint8)
     for i in range(n):  # 178 x 218: the square in the middle holds the face
-        face = dataset[i][0].resize((size, size), Image.BILINEAR, box=(0, 20, 178, 198))
+        face = dataset[i][0].crop((0, 20, 178, 198)).resize((size, size), Image.BILINEAR)
         images[i] = np.asarray(face).transpose(2, 0, 1)
     names = [name for name in dataset.attr_names if name]
     factors = {name: dataset.attr[:n, k].numpy() for k, name in enumerate(names)}
