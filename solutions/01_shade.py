@@ -28,7 +28,8 @@ from course_lib.grading import check, hint, progress
 # ### Why
 #
 # A unit is a detector.
-# Before its ReLU it gives a number $h$: well below zero when the pattern it looks for is absent, well above when the pattern is there.
+# Before its ReLU it gives a number $h$.
+# Where the pattern it looks for is absent, $h$ is well below zero; where the pattern is there, well above.
 # So the values of a unit lie in two *modes*, each with a mean of its own.
 #
 # SHADE draws every value to the mean of its own mode.
@@ -63,7 +64,7 @@ from course_lib.grading import check, hint, progress
 # ### What your answer may and may not do
 #
 # - Loops, one line, `einsum`: all are right if the numbers are.
-# - The penalty is trained with, so its gradient has to reach `h`, through the distances and through $\sigma(h)$.
+# - Networks train with it, so its gradient has to reach `h`: through the distances, and through $\sigma(h)$.
 # - `h` and `mu` belong to the caller and stay as they are.
 
 

@@ -100,7 +100,11 @@ def _real_table(infos: list[SetInfo]) -> str:
     for info in infos:
         sizes = ", ".join(f"{n} {split}" for split, n in info.sizes.items())
         download = f"{info.download} MB" if info.download else "–"
-        what = f"[{info.title}]({info.source})" if info.source.startswith("http") else info.title
+        what = (
+            f"[{info.title}]({info.source})"
+            if info.source.startswith("http")
+            else f"{info.title}; {info.source}"
+        )
         rows.append(f"| `{info.name}` | {what} | {sizes} | {_shape(info)} | {download} | {info.licence} |")
     return "\n".join(rows) + "\n"
 

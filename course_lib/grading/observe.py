@@ -40,7 +40,7 @@ def observe(
     trouble = at_first_sight(task, answer)
     if trouble:
         return Observation((trouble,))
-    devices = devices or tuple(dict.fromkeys(("cpu", runtime.device().type)))
+    devices = devices or (("cpu", "cuda") if runtime.device().type == "cuda" else ("cpu",))
     calls: list[Call] = []
     with undisturbed(gpu="cuda" in devices):
         for device in devices:

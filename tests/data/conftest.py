@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from course_lib.data import registry
-from course_lib.data.real import mnist_m as mnist_m_module
 from tests.data.small_files import N
 
 
@@ -25,10 +24,6 @@ def shrink(monkeypatch):
 
     def change(name, **sizes):
         source = registry._SETS[name]
-        if source is registry.MNIST_M:
-            info = dataclasses.replace(source.info, sizes=sizes or N)
-            monkeypatch.setattr(mnist_m_module, "INFO", info)
-            return source
         info = dataclasses.replace(source.info, sizes=sizes or N, digests={}, download=0.001)
         source = dataclasses.replace(source, info=info)
         monkeypatch.setitem(registry._SETS, name, source)

@@ -166,7 +166,11 @@ def test_an_endless_cell_costs_only_what_it_must(tmp_path):
 @pytest.mark.slow
 def test_a_notebook_that_never_ends_is_stopped_with_all_it_started(tmp_path):
     marker = tmp_path / "child"
-    start = f"import subprocess\nchild = subprocess.Popen(['sleep', '300'])\nopen({str(marker)!r}, 'w').write(str(child.pid))"
+    start = f"""
+import subprocess
+child = subprocess.Popen(["sleep", "300"])
+open({str(marker)!r}, "w").write(str(child.pid))
+"""
     row = only_row(hand_in(tmp_path, start, "import time\ntime.sleep(300)", ANSWER), timeout=3.0)
     assert (row.points, row.state) == (0, "stopped")
     assert row.message == "Not reached: the notebook was stopped after 3 s, in code cell 2."
@@ -201,7 +205,11 @@ def test_each_notebook_has_an_empty_folder_and_leaves_nothing(tmp_path, monkeypa
     monkeypatch.setenv("COURSE_STRICT", "1")  # of the instructor, not of the notebook
     monkeypatch.chdir(tmp_path)
     seen = tmp_path / "seen.txt"
-    look = f"import os\nopen('mine.txt', 'w').write('x')\nopen({str(seen)!r}, 'a').write(repr(os.listdir()) + os.getcwd() + '|')"
+    look = f"""
+import os
+open("mine.txt", "w").write("x")
+open({str(seen)!r}, "a").write(repr(os.listdir()) + os.getcwd() + "|")
+"""
     path = hand_in(tmp_path, look, CHECK.replace("shade_penalty", "None"), ANSWER)
     assert [only_row(path).points, only_row(path).points] == [2, 2]
     first, second, _ = seen.read_text().split("|")

@@ -1,4 +1,4 @@
-"""What a file of tasks can say: other kinds of answers than one tensor of one function, and its own mistakes."""
+"""What a file of tasks can say: several results, answers that are classes, and its own mistakes."""
 
 import json
 from dataclasses import replace

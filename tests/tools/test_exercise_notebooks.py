@@ -105,6 +105,7 @@ def test_nbgrader_finds_its_metadata():
 
 # --- what a source must not do ---------------------------------------------------------------
 
+TEXT = "# %% [markdown] statement"
 CHECK = '# %% check="shade.penalty"\ncheck("shade.penalty", shade_penalty)'
 REFUSED = {
     "no solution": (lambda s: s.replace(BEGIN, "").replace(END, ""), "has no solution between"),
@@ -112,11 +113,11 @@ REFUSED = {
     "no begin": (lambda s: s.replace(BEGIN, ""), f"the marker '{END}' has no partner"),
     "twice": (lambda s: s.replace(BEGIN, f"{BEGIN}\n    {BEGIN}"), "has no partner"),
     "marker in a text": (lambda s: s + f"\n# %% [markdown]\n# {BEGIN}\n", "stands outside a task cell"),
-    "unknown task": (lambda s: s.replace('task="shade.penalty"', 'task="shade.fee"'), "there is no task 'shade.fee'"),
+    "unknown task": (lambda s: s.replace(' task="shade.penalty"', ' task="shade.x"'), "no task 'shade.x'"),
     "no check": (lambda s: s.replace(CHECK, ""), "the task shade.penalty has no check cell"),
     "other check": (lambda s: s.replace(CHECK, CHECK + "\nx = 1"), "and nothing else"),
     "no text": (lambda s: s.replace(' statement="shade.penalty"', ""), "has no statement cell"),
-    "wrong order": (lambda s: s.replace(CHECK, "").replace("# %% [markdown] st", CHECK + "\n\n# %% [markdown] st"), "come as"),
+    "wrong order": (lambda s: s.replace(CHECK, "").replace(TEXT, f"{CHECK}\n\n{TEXT}"), "come as"),
 }  # fmt: skip
 
 

@@ -28,15 +28,16 @@ def test_the_address_may_end_as_git_writes_it(tmp_path, ending):
 
 def test_no_source_repeats_the_address():
     slug = read_project().slug
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
+    )
     if listed.returncode:
         pytest.skip("this is not a git checkout, so the sources cannot be told from other files.")
-    generated = ("notebooks/", "exercises/", "solutions/01", "results/")
-    allowed = {"pyproject.toml", "README.md", "CITATION.cff", "CHANGELOG.md", "CONTRIBUTING.md"}
+    generated = ("notebooks/", "exercises/", "solutions/")
     repeats = []
     for name in listed.stdout.splitlines():
         path = ROOT / name
-        if name.startswith(generated) or name in allowed or not path.is_file():
+        if name.startswith(generated) or name == "pyproject.toml" or not path.is_file():
             continue
         if slug in path.read_text(encoding="utf-8", errors="ignore"):
             repeats.append(name)

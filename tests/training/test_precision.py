@@ -87,9 +87,10 @@ def test_channels_last_computes_the_same(images):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
 
 
-def test_the_flags_of_the_convolutions_come_back(images):
-    cudnn = torch.backends.cudnn
-    before, during = (cudnn.deterministic, cudnn.benchmark), []
+def test_the_flags_of_the_convolutions_come_back(images, monkeypatch):
+    cudnn, during = torch.backends.cudnn, []
+    monkeypatch.setattr(cudnn, "deterministic", False)
+    monkeypatch.setattr(cudnn, "benchmark", True)
     training.fit(
         nets.SmallConvNet((3, 16, 16)),
         images,
@@ -97,7 +98,7 @@ def test_the_flags_of_the_convolutions_come_back(images):
         on_step=lambda *_: during.append((cudnn.deterministic, cudnn.benchmark)),
     )
     assert during == [(True, False)]
-    assert (cudnn.deterministic, cudnn.benchmark) == before
+    assert (cudnn.deterministic, cudnn.benchmark) == (False, True)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -5,6 +5,8 @@ from pathlib import Path
 from pybtex.database import BibliographyData, Entry, Person, parse_file
 from pybtex.richtext import Text
 
+PLACES = ("journal", "booktitle", "publisher", "school", "institution", "howpublished")
+
 
 def _clean(latex: str) -> str:
     return str(Text.from_latex(latex))
@@ -55,11 +57,7 @@ class Bibliography:
     def _line(self, entry: Entry) -> str:
         fields = {key: _clean(value) for key, value in entry.fields.items() if key not in ("url", "doi")}
         who = _joined([_full_name(person) for person in entry.persons["author"]])
-        where = [
-            fields[key]
-            for key in ("journal", "booktitle", "school", "institution", "howpublished")
-            if key in fields
-        ]
+        where = [fields[key] for key in PLACES if key in fields]
         if "eprint" in fields:
             where.append(f"arXiv:{fields['eprint']}")
         link = entry.fields.get("url") or (

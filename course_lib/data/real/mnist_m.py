@@ -78,10 +78,11 @@ class MnistM:
 
     def verify(self) -> Verification:
         """Whole when both of its parts are."""
-        for part in (self.mnist, self.photos):
-            found = part.verify()
-            if found.state != "ok":
-                return Verification(INFO.name, found.state, f"Its part {part.info.name}: {found.says}")
+        found = [part.verify() for part in (self.mnist, self.photos)]
+        for state in ("broken", "missing", "differs"):
+            for part in found:
+                if part.state == state:
+                    return Verification(INFO.name, state, f"Its part {part.name}: {part.says}")
         return Verification(INFO.name, "ok", "Both of its parts, mnist and bsds300_small, are whole.")
 
     def _patches(self, rng, split, n, size):

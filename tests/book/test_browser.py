@@ -1,0 +1,156 @@
+"""The built pages in a real browser: quiet, offline, readable in both themes, for keyboard and phone."""
+
+import pytest
+from built import built_pages
+from visits import CONTRAST, DESK, FOCUSED, NUMBERED, PHONE, SIDEWAYS, Visit
+
+from tools.pages import chapters
+
+pytestmark = pytest.mark.pages
+
+PAGES = built_pages() or ["index"]
+CHAPTERS = [path.stem for path in chapters()]
+
+
+@pytest.fixture
+def visit(browser, address):
+    """A function that opens a page of the book in a fresh browser."""
+    visits = []
+
+    def make(name, viewport=DESK, theme="light", fragment=""):
+        visits.append(Visit(browser, address, viewport, theme))
+        visits[-1].open(name, fragment)
+        return visits[-1]
+
+    yield make
+    for one in visits:
+        one.context.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_quiet_and_asks_nothing_of_other_machines(visit, name):
+    seen = visit(name)
+    assert seen.complaints == []
+    assert seen.outside == []
+
+
+def test_a_request_to_another_machine_would_be_seen(visit):
+    seen = visit(PAGES[0])
+    seen.page.evaluate("() => fetch('https://example.org/x.js').catch(() => null)")
+    assert seen.outside == ["https://example.org/x.js"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_formulas_are_drawn(visit, name):
+    page = visit(name).page
+    raw = page.locator(".bd-article .math").count()
+    assert page.locator(".bd-article mjx-container").count() >= raw
+    assert page.locator("mjx-merror, mjx-container [data-mjx-error]").count() == 0
+    text = page.locator(".bd-article").inner_text()
+    assert "\\(" not in text and "\\[" not in text and "$$" not in text
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_phone_does_not_scroll_sideways(visit, name):
+    page = visit(name, PHONE).page
+    width, wide = page.evaluate(SIDEWAYS)
+    assert width <= PHONE["width"], wide
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_stands_out_from_its_background(visit, name, theme):
+    page = visit(name, theme=theme).page
+    assert page.evaluate("() => document.documentElement.dataset.theme") == theme
+    worst = page.evaluate(CONTRAST)
+    assert worst and worst[0][0] >= 4.5, worst
+
+
+def test_the_themes_differ(visit):
+    colours = {
+        theme: visit(PAGES[0], theme=theme).page.evaluate(
+            "() => getComputedStyle(document.body).backgroundColor"
+        )
+        for theme in ("light", "dark")
+    }
+    assert colours["light"] != colours["dark"]
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_figures_take_the_ink_of_the_page(visit, name, theme):
+    page = visit(name, theme=theme).page
+    inks = page.evaluate("""() => [...document.querySelectorAll(".bd-article svg[role=img]")]
+        .filter((e) => e.checkVisibility()).map((e) => getComputedStyle(e).color)""")
+    ink = page.evaluate("() => getComputedStyle(document.querySelector('.bd-article p')).color")
+    assert inks and set(inks) == {ink}
+
+
+def test_the_first_tab_offers_to_skip_to_the_text(visit):
+    page = visit(PAGES[0]).page
+    page.keyboard.press("Tab")
+    assert "skip" in page.evaluate("() => document.activeElement.textContent").lower()
+    assert page.evaluate(FOCUSED)["visible"]
+    page.keyboard.press("Enter")
+    assert page.evaluate("() => location.hash") == "#main-content"
+
+
+@pytest.mark.parametrize("name", [*CHAPTERS, "index"])
+def test_everything_is_reached_by_the_tab_key_and_seen_there(visit, name):
+    page = visit(name).page
+    wanted = page.evaluate(NUMBERED)
+    reached, without_ring = set(), []
+    for _ in range(2 * len(wanted) + 20):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(FOCUSED)
+        if focused["number"] is not None:
+            if focused["number"] in reached and len(reached) >= len(wanted):
+                break
+            reached.add(focused["number"])
+            if not focused["ring"]:
+                without_ring.append(focused["what"])
+    assert [what for number, what in enumerate(wanted) if str(number) not in reached] == []
+    assert without_ring == []
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_player_works_with_the_keyboard(visit, name):
+    page = visit(name).page
+    players = page.locator(".course-player")
+    assert players.count(), "a chapter has a player"
+    for number in range(players.count()):
+        player = players.nth(number)
+        slider, said = player.locator("input[type=range]"), player.locator("output")
+        shown = player.locator(".course-frame:visible")
+        before = said.inner_text(), shown.get_attribute("data-value")
+        slider.focus()
+        page.keyboard.press("End")
+        page.keyboard.press("ArrowLeft")
+        after = said.inner_text(), shown.get_attribute("data-value")
+        assert shown.count() == 1 and before != after
+        assert slider.get_attribute("aria-valuetext") == after[0] == after[1]
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_what_is_folded_opens_with_the_keyboard(visit, name):
+    page = visit(name).page
+    summary = page.locator(".bd-article details:not([open]) > summary").first
+    summary.focus()
+    page.keyboard.press("Enter")
+    assert summary.evaluate("(e) => e.parentElement.open")
+
+
+def test_search_finds_a_word_of_the_book(visit):
+    page = visit("search", fragment="?q=entropy").page
+    page.wait_for_selector("#search-results li a")
+    assert page.locator("#search-results li").count() > 0
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_page_works_from_a_folder_on_the_disk(browser, html, name):
+    context = browser.new_context(viewport=DESK)
+    page = context.new_page()
+    page.goto((html / f"{name}.html").as_uri())
+    page.evaluate("() => window.MathJax?.startup?.promise")
+    assert page.locator(".bd-article mjx-container").count() > 0
+    context.close()
