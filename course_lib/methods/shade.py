@@ -57,18 +57,17 @@ def update_moving_averages(
     """
     if not 0 <= decay <= 1:
         raise ValueError(f"decay is {decay}, possible is 0 to 1.")
-    with torch.no_grad():
-        h, samples = as_samples(h.detach())
-        mu, p = (_two_rows(name, value).to(h) for name, value in (("mu", mu), ("p", p)))
-        per_unit("mu", mu, h), per_unit("p", p, h)
-        new_mu, new_p = [], []
-        for z in (0, 1):
-            p_z_given_h = torch.sigmoid(h if z else -h)  # not 1 - sigmoid(h), which is 0 from h = 17 on
-            p_z = decay * p[z] + (1 - decay) * p_z_given_h.mean(samples)
-            mean_h = (p_z_given_h * h).mean(samples) / p_z.clamp(min=eps)
-            new_mu.append(decay * mu[z] + (1 - decay) * mean_h)
-            new_p.append(p_z)
-        return torch.stack(new_mu), torch.stack(new_p)
+    h, samples = as_samples(h.detach())
+    mu, p = (_two_rows(name, value).to(h) for name, value in (("mu", mu), ("p", p)))
+    per_unit("mu", mu, h), per_unit("p", p, h)
+    new_mu, new_p = [], []
+    for z in (0, 1):
+        p_z_given_h = torch.sigmoid(h if z else -h)  # not 1 - sigmoid(h), which is 0 from h = 17 on
+        p_z = decay * p[z] + (1 - decay) * p_z_given_h.mean(samples)
+        mean_h = (p_z_given_h * h).mean(samples) / p_z.clamp(min=eps)
+        new_mu.append(decay * mu[z] + (1 - decay) * mean_h)
+        new_p.append(p_z)
+    return torch.stack(new_mu), torch.stack(new_p)
 
 
 class ShadeUnit(MovingUnits):

@@ -81,7 +81,11 @@ def run(
     path = folder / result_files.file_name(result)
     partial = path.with_name(f"{path.name}.partial")
     _reuse(result, path, partial)
-    _measure_all(result, config, wanted, progress, partial)
+    try:
+        _measure_all(result, config, wanted, progress, partial)
+    finally:
+        if partial.exists() and not result.values:
+            partial.unlink()  # it failed at once, so there is nothing to continue
     if partial.exists():
         partial.replace(path)
     return result

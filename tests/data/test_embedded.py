@@ -6,6 +6,7 @@ import functools
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy.ndimage import binary_erosion
 from sklearn.datasets import load_digits
 
@@ -106,8 +107,6 @@ def test_digits_m_is_the_difference_of_background_and_digit():
     digits = load_digits()
     assert data.labels.tolist() == digits.target[order[:1200]].tolist()
     for i in range(0, 1200, 97):
-        from PIL import Image
-
         grey = Image.fromarray((digits.images[order[i]] / 16).astype(np.float32))
         ink = np.zeros((16, 16))
         ink[2:14, 2:14] = np.asarray(grey.resize((12, 12), Image.BICUBIC)) > 0.45

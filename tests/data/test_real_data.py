@@ -1,5 +1,7 @@
 """The real sets themselves, where COURSE_DATA names a folder that holds them."""
 
+import struct
+
 import numpy as np
 import pytest
 import torch
@@ -91,8 +93,6 @@ def test_mnist_m_is_mnist_on_photos():
 def test_the_official_files_and_the_packed_one_are_one_set(tmp_path, monkeypatch):
     """MNIST's own files, written from the packed one, give the recorded digests through torchvision."""
     need("mnist")
-    import struct
-
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for split, prefix in (("train", "train"), ("test", "t10k")):

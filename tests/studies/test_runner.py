@@ -57,6 +57,14 @@ def test_a_stopped_run_continues_where_it_was(counted, tmp_path):
     assert result.values == studies.run(study, "cpu", 5).values == studies.recorded(study, tmp_path)[0].values
 
 
+def test_a_run_that_fails_at_once_leaves_no_file(counted, tmp_path):
+    study, _, stop_at = counted
+    stop_at.add(0)
+    with pytest.raises(KeyboardInterrupt):
+        studies.run(study, "cpu", 2, save=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_more_seeds_are_added_and_fewer_take_none_away(counted, tmp_path):
     study, measured, _ = counted
     studies.run(study, "cpu", 2, save=tmp_path)

@@ -15,7 +15,7 @@ def test_cosine_runs_from_one_to_its_end():
     assert schedules.cosine(0.0) == 1
     assert schedules.cosine(0.5) == pytest.approx(0.5)
     assert schedules.cosine(1.0) == pytest.approx(0, abs=1e-15)
-    assert schedules.cosine(1.0, end=0.1) == pytest.approx(0.1)
+    assert (schedules.cosine(0.0, end=0.1), schedules.cosine(1.0, end=0.1)) == pytest.approx((1, 0.1))
     assert schedules.cosine(1 / 3) == pytest.approx(0.75)  # cos 60 degrees is a half
 
 

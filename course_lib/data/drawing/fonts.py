@@ -36,12 +36,10 @@ def field(face: str, character: str) -> np.ndarray:
     The letter stands in the middle from left to right, and its face's capitals in the middle from top to
     bottom, so that a comma stays low. Rows go downwards.
     """
-    left, right = np.inf, -np.inf
     contours = _contours(face, character)
-    for contour in contours:
-        left, right = min(left, contour[:, 0].min()), max(right, contour[:, 0].max())
-    half = max(contour[:, 1].max() for contour in _contours(face, "H")) / 2
-    middle = np.array([(left + right) / 2, half])
+    across = np.concatenate(contours)[:, 0]
+    half = np.concatenate(_contours(face, "H"))[:, 1].max() / 2
+    middle = np.array([(across.min() + across.max()) / 2, half])
     centres = ((2 * np.arange(RESOLUTION) + 1) / RESOLUTION - 1) * REACH
     x, y = centres[None, :], -centres[:, None]
 
