@@ -34,15 +34,29 @@ def as_samples(h: Tensor) -> tuple[Tensor, tuple[int, ...]]:
     return h if h.dtype == torch.float64 else h.float(), (0, *range(2, h.ndim))
 
 
-def per_unit(name: str, value: Tensor, h: Tensor) -> Tensor:
-    """One value per unit (..., D), or one for all units (..., 1), shaped to stand beside h (B, D, ...).
+def constant(name: str, average: Tensor, h: Tensor, rows: tuple[int, ...] = ()) -> Tensor:
+    """An average of each unit of h, or one that stands for all, without gradient and in h's type and place.
+
+    Args:
+        name: what to call it in the refusal.
+        average: (*rows, D) or (*rows, 1).
+        h: (K, D) or (B, D, ...).
+        rows: dimensions before that of the units.
 
     Raises:
-        ValueError: the number of units is neither that of h nor 1.
+        ValueError: the average has another shape.
     """
-    if value.shape[-1] not in (1, h.shape[1]):
-        raise ValueError(f"{name} is for {value.shape[-1]} units, but h has {h.shape[1]}: {tuple(h.shape)}.")
-    return value.reshape(*value.shape, *[1] * (h.ndim - 2))
+    possible = (*rows, h.shape[1]), (*rows, 1)
+    if tuple(average.shape) not in possible:
+        raise ValueError(
+            f"{name} has shape {tuple(average.shape)}, needed is {possible[0]}, or {possible[1]} for all units."
+        )
+    return average.detach().to(h)
+
+
+def beside(units: Tensor, h: Tensor) -> Tensor:
+    """Values of units (..., D) in a shape (..., D, 1, 1) that broadcasts with h (B, D, height, width)."""
+    return units.reshape(*units.shape, *[1] * (h.ndim - 2))
 
 
 class LayerPenalty(nn.Module):

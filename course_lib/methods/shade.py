@@ -11,8 +11,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from course_lib.methods.layerwise import MovingPenalty, MovingUnits, as_samples, per_unit
+from course_lib.methods.layerwise import MovingPenalty, MovingUnits, as_samples, beside, constant
 from course_lib.methods.named_layers import Layer
+
+MODES = (2,)  # the pattern is absent, present
 
 
 def shade_penalty(h: Tensor, mu: Tensor, *, detach_p: bool = False) -> Tensor:
@@ -33,7 +35,7 @@ def shade_penalty(h: Tensor, mu: Tensor, *, detach_p: bool = False) -> Tensor:
         ValueError: the shapes do not fit.
     """
     h, samples = as_samples(h)
-    absent, present = per_unit("mu", _two_rows("mu", mu).to(h), h)
+    absent, present = beside(constant("mu", mu, h, MODES), h)
     return _WithinModes.apply(h, absent, present, samples, detach_p)
 
 
@@ -58,8 +60,7 @@ def update_moving_averages(
     if not 0 <= decay <= 1:
         raise ValueError(f"decay is {decay}, possible is 0 to 1.")
     h, samples = as_samples(h.detach())
-    mu, p = (_two_rows(name, value).to(h) for name, value in (("mu", mu), ("p", p)))
-    per_unit("mu", mu, h), per_unit("p", p, h)
+    mu, p = constant("mu", mu, h, MODES), constant("p", p, h, MODES)
     new_mu, new_p = [], []
     for z in (0, 1):
         p_z_given_h = torch.sigmoid(h if z else -h)  # not 1 - sigmoid(h), which is 0 from h = 17 on
@@ -181,10 +182,4 @@ class _WithinModes(torch.autograd.Function):
             away = (sigma - sigma * sigma) * (h - (absent + present) / 2)
             half = torch.addcmul(half, away, present - absent, value=-1)
         scale = 2 * gradient * h.shape[1] / h.numel()
-        return half * per_unit("gradient", scale, h), None, None, None, None
-
-
-def _two_rows(name: str, value: Tensor) -> Tensor:
-    if value.ndim != 2 or value.shape[0] != 2:
-        raise ValueError(f"{name} has shape {tuple(value.shape)}, needed is (2, D): one row for each mode.")
-    return value.detach()
+        return half * beside(scale, h), None, None, None, None

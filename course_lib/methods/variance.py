@@ -11,7 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from course_lib.methods.layerwise import LayerPenalty, MovingPenalty, MovingUnits, as_samples, per_unit
+from course_lib.methods.layerwise import (
+    LayerPenalty,
+    MovingPenalty,
+    MovingUnits,
+    as_samples,
+    beside,
+    constant,
+)
 from course_lib.methods.named_layers import Layer
 
 
@@ -30,7 +37,7 @@ def varentropy_penalty(h: Tensor, mean: Tensor) -> Tensor:
         ValueError: the shapes do not fit.
     """
     h, samples = as_samples(h)
-    return (h - per_unit("mean", _one_row(mean).to(h), h)).square().mean(samples)
+    return (h - beside(constant("mean", mean, h), h)).square().mean(samples)
 
 
 def update_moving_mean(h: Tensor, mean: Tensor, decay: float = 0.8) -> Tensor:
@@ -51,9 +58,7 @@ def update_moving_mean(h: Tensor, mean: Tensor, decay: float = 0.8) -> Tensor:
     if not 0 <= decay <= 1:
         raise ValueError(f"decay is {decay}, possible is 0 to 1.")
     h, samples = as_samples(h.detach())
-    mean = _one_row(mean).to(h)
-    per_unit("mean", mean, h)
-    return decay * mean + (1 - decay) * h.mean(samples)
+    return decay * constant("mean", mean, h) + (1 - decay) * h.mean(samples)
 
 
 def class_variance_penalty(h: Tensor, y: Tensor) -> Tensor:
@@ -85,7 +90,7 @@ def class_variance_penalty(h: Tensor, y: Tensor) -> Tensor:
         of_images = h.mean(samples[1:]) if h.ndim > 2 else h
         of_classes = members.T @ of_images / members.sum(0)[:, None]
     own_mean = of_classes[members.argmax(1)]
-    return (h - per_unit("mean", own_mean, h)).square().mean(samples)
+    return (h - beside(own_mean, h)).square().mean(samples)
 
 
 class VarEntropyUnit(MovingUnits):
@@ -173,9 +178,3 @@ class ClassVariance(LayerPenalty):
             ValueError: there is not one label for each image.
         """
         return self._sum_over_layers(lambda name, h: class_variance_penalty(h, y))
-
-
-def _one_row(mean: Tensor) -> Tensor:
-    if mean.ndim != 1:
-        raise ValueError(f"mean has shape {tuple(mean.shape)}, needed is (D,).")
-    return mean.detach()

@@ -18,7 +18,7 @@ def _state(study: Study) -> str:
     code = code_digest(study.measure)
     made = [
         f"{result.scale} on {result.data}, {len(result.seeds)} seeds"
-        + (" (by older code)" if result.code != code else "")
+        + (" (the code has changed since)" if result.code != code else "")
         for result in recorded(study)
     ]
     if not made:

@@ -56,6 +56,14 @@ FOCUSED = """() => {
 }"""
 
 
+# The colours that the figures draw in, and the one of the text.
+INKS = """() => {
+  const figures = [...document.querySelectorAll(".bd-article svg[aria-label]")];
+  const shown = figures.filter((figure) => figure.checkVisibility());
+  const colour = (element) => getComputedStyle(element).color;
+  return [shown.map(colour), colour(document.querySelector(".bd-article p"))];
+}"""
+
 # How wide the page is, and what of the article stands out to the right.
 SIDEWAYS = """() => {
   const out = [...document.querySelectorAll(".bd-article *")]

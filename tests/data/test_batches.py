@@ -352,6 +352,6 @@ def test_a_race_gives_ratios_of_best_times():
 def test_batches_are_as_much_faster_than_pil_as_promised(title, crop):
     peer, goal = benchmark.GOALS[title]
     contestants = {"one view": benchmark.one_view, "two views": benchmark.two_views}[title]
-    contestants = contestants(benchmark.pictures(), crop)
+    contestants = contestants(benchmark.pictures().subset(range(512)), crop)
     best = race({name: contestants[name] for name in (benchmark.OURS, peer)}, rounds=3)
     assert ratios(best, benchmark.OURS)[peer] >= goal

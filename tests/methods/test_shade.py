@@ -386,7 +386,7 @@ def test_state_of_other_layers_is_refused():
     other = Shade(wide)
     other.unit("1").load_state_dict(shade.unit("1").state_dict())
     wide(batch_for(wide)[0])
-    with pytest.raises(ValueError, match="mu is for 3 units, but h has 9"):
+    with pytest.raises(ValueError, match=r"mu has shape \(2, 3\), needed is \(2, 9\)"):
         other.penalty()
 
 

@@ -368,7 +368,11 @@ def test_results_are_where_h_is(device):
         (torch.zeros(0, 4), torch.zeros(2, 4), "h has shape (0, 4)"),
         (torch.zeros(3, 4), torch.zeros(4, 2), "mu has shape (4, 2)"),
         (torch.zeros(3, 4), torch.zeros(2), "mu has shape (2,)"),
-        (torch.zeros(3, 4), torch.zeros(2, 3), "mu is for 3 units, but h has 4"),
+        (
+            torch.zeros(3, 4),
+            torch.zeros(2, 3),
+            "mu has shape (2, 3), needed is (2, 4), or (2, 1) for all units.",
+        ),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(h, mu, words):
@@ -385,7 +389,7 @@ def test_other_impossible_input_is_refused():
     h, mu, p = torch.zeros(3, 4), torch.zeros(2, 4), torch.full((2, 4), 0.5)
     with pytest.raises(TypeError, match=r"h has type torch.int64"):
         shade_penalty(h.long(), mu)
-    with pytest.raises(ValueError, match="p is for 3 units, but h has 4"):
+    with pytest.raises(ValueError, match=r"p has shape \(2, 3\), needed is \(2, 4\)"):
         update_moving_averages(h, mu, p[:, :3])
     with pytest.raises(ValueError, match=r"p has shape \(4,\)"):
         update_moving_averages(h, mu, p[0])

@@ -73,6 +73,15 @@ def test_inception_has_the_parameters_of_its_formula():
     assert nets.count_parameters(nets.SmallInception()) == by_hand + dense(336, 10)
 
 
+def test_inception_modules_stand_in_the_order_of_the_figure():
+    plan = [
+        [conv.out_channels for conv in part.modules() if isinstance(conv, nn.Conv2d)]
+        for part in nets.SmallInception().body
+    ]
+    first, middle = [[96], [32, 32], [32, 48], [80]], [[112, 48], [96, 64], [80, 80], [48, 96], [96]]
+    assert [sizes for sizes in plan if sizes] == [*first, *middle, [176, 160], [176, 160]]
+
+
 def test_inception_without_norm_scales_is_as_large_as_published():
     model = nets.SmallInception()
     scales = sum(m.weight.numel() for m in model.modules() if isinstance(m, nn.BatchNorm2d))

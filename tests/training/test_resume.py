@@ -149,7 +149,8 @@ def test_stopped_before_the_first_epoch_there_is_nothing_to_continue(toy, tmp_pa
     "change, says",
     [
         ({"epochs": 6}, "steps was 15 and is now 18"),
-        ({"schedule": None}, "schedule was"),
+        ({"schedule": None}, "schedule was .* and is now None"),
+        ({"schedule": lambda progress: schedules.cosine(progress, end=0.1)}, "schedule was"),
         ({"precision": "bfloat16"}, "precision was float32 and is now bfloat16"),
         ({"average": None}, "average was .* and is now None"),
         ({"stateful": None}, "stateful was regulariser and is now nothing"),

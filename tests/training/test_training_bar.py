@@ -56,4 +56,5 @@ def test_a_continued_run_starts_where_it_was(toy, tmp_path, capfd):
     with pytest.raises(KeyboardInterrupt):
         training.fit(toy.net(), toy.batches(), on_step=stop, **options)
     training.fit(toy.net(), toy.batches(), progress=True, **options)
-    assert "3/6" in capfd.readouterr().err
+    drawn = capfd.readouterr().err
+    assert " 3/6" in drawn and " 6/6" in drawn
