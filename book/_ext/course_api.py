@@ -19,6 +19,11 @@ def leave_out_tuple_fields(app, what, name, obj, skip, options) -> bool | None:
     return True if type(obj).__name__ == "_tuplegetter" else None
 
 
+def show_factories_as_dots(app, what, name, obj, options, signature, returns):
+    """A default that is made anew for each object has no text that Sphinx could read."""
+    return (signature.replace("<factory>", "..."), returns) if signature else None
+
+
 def find_public_name(app, env, node, contnode):
     """Resolve ``course_lib.room.file.name`` as ``course_lib.room.name``, where that is documented.
 
@@ -47,6 +52,7 @@ def _inside(node: nodes.Node, kind: type[nodes.Node]) -> bool:
 
 def setup(app):
     app.connect("autodoc-process-docstring", leave_out_module_docstrings)
+    app.connect("autodoc-process-signature", show_factories_as_dots)
     app.connect("autodoc-skip-member", leave_out_tuple_fields)
     app.connect("missing-reference", find_public_name)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

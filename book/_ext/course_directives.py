@@ -76,7 +76,7 @@ class RunTimes(SphinxDirective):
             if run:
                 figures = [f"{run[key]:.0f}" for key in ("seconds", "cpu_seconds", "megabytes")]
                 rows.append([_page_link(chapter.stem), *figures])
-        rows.append(["Budget", str(budget["seconds"]), "", str(budget["megabytes"])])
+        rows.append(["Budget", "", str(budget["cpu_seconds"]), str(budget["megabytes"])])
         machine = [(name, [nodes.Text(str(value))]) for name, value in record["machine"].items()]
         machine.append(("scale", [nodes.Text(record["scale"])]))
         return [_table(rows), _definitions(machine, "machine-card")]

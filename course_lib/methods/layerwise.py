@@ -49,7 +49,8 @@ def constant(name: str, average: Tensor, h: Tensor, rows: tuple[int, ...] = ()) 
     possible = (*rows, h.shape[1]), (*rows, 1)
     if tuple(average.shape) not in possible:
         raise ValueError(
-            f"{name} has shape {tuple(average.shape)}, needed is {possible[0]}, or {possible[1]} for all units."
+            f"{name} has shape {tuple(average.shape)}, "
+            f"needed is {possible[0]}, or {possible[1]} for all units."
         )
     return average.detach().to(h)
 

@@ -8,7 +8,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from built import HTML
+
+from tests.book.built import HTML
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

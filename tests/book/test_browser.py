@@ -1,9 +1,9 @@
 """The built pages in a real browser: quiet, offline, readable in both themes, for keyboard and phone."""
 
 import pytest
-from built import built_pages
-from visits import CONTRAST, DESK, FOCUSED, INKS, NUMBERED, PHONE, SIDEWAYS, Visit
 
+from tests.book.built import built_pages
+from tests.book.visits import CONTRAST, DESK, FOCUSED, INKS, NUMBERED, PHONE, SIDEWAYS, Visit
 from tools.pages import chapters
 
 pytestmark = pytest.mark.pages

@@ -5,8 +5,8 @@ from urllib.parse import unquote, urldefrag
 
 import pytest
 from bs4 import BeautifulSoup
-from built import HTML, built_pages
 
+from tests.book.built import HTML, built_pages
 from tools.pages import chapters, pages_in_toc
 from tools.project import read_project
 

@@ -398,6 +398,7 @@ def test_other_impossible_input_is_refused():
             update_moving_averages(h, mu, p, decay=decay)
         with pytest.raises(ValueError, match=rf"decay is {decay}, possible is 0 to 1"):
             ShadeUnit(decay=decay)
+    assert [ShadeUnit(decay=decay).decay for decay in (0, 1)] == [0, 1]
 
 
 def test_a_unit_takes_the_shape_of_what_it_loads():

@@ -239,6 +239,7 @@ def test_impossible_input():
             update_moving_mean(h, torch.zeros(1), decay)
         with pytest.raises(ValueError, match=f"decay is {decay}"):
             VarEntropyUnit(decay=decay)
+    assert [VarEntropyUnit(decay=decay).decay for decay in (0, 1)] == [0, 1]
     with pytest.raises(ValueError, match=r"y has shape \(4,\), needed is one label for each of 3 images"):
         class_variance_penalty(h, torch.zeros(4).long())
     with pytest.raises(TypeError, match=r"y has type torch.float32"):
