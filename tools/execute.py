@@ -32,15 +32,15 @@ from tools.pages import RUN_TIMES, executable_pages
 from tools.project import ROOT
 from tools.run_key import chapter_key, environment_key
 
-# What a chapter may cost at scale cpu, on two cores. Processor seconds, because a page that runs on one thread takes
-# as long by the clock on a machine with nothing else to do, and a busy machine is no fault of the page.
+# What a chapter may cost at scale cpu. Processor seconds: a page runs on one thread, so it takes as long
+# by the clock on a machine with nothing else to do, and a busy machine is no fault of the page.
 BUDGET = {"cpu_seconds": 120, "megabytes": 2000}
-GIVE_UP = {"smoke": 300, "cpu": 600, "gpu": None}  # seconds after which a chapter is stopped
+GIVE_UP = {"smoke": 300, "cpu": 600, "gpu": None}  # seconds after which a page is stopped
 AT_ONCE = 2
-KEPT_RUNS = 3  # per chapter
+KEPT_RUNS = 3  # per page
 
-# The hidden last cell: what this kernel cost, as JSON.  Linux counts a new process's ru_maxrss from what its parent
-# held, so there the kernel's own peak is read; macOS gives bytes, Windows has psutil's word for it.
+# The hidden last cell: what this kernel cost, as JSON.  On Linux ru_maxrss starts from what the parent held, so
+# there the kernel's own peak is read; macOS gives ru_maxrss in bytes, and on Windows psutil knows it.
 COST = """
 import json, sys, time
 if sys.platform == "linux":

@@ -24,6 +24,13 @@ def show_factories_as_dots(app, what, name, obj, options, signature, returns):
     return (signature.replace("<factory>", "..."), returns) if signature else None
 
 
+def call_attributes_attributes(app, domain, objtype, content) -> None:
+    """Sphinx heads the attributes of a class with "Variables"."""
+    for name in content.findall(nodes.field_name):
+        if name.astext() == "Variables":
+            name.children = [nodes.Text("Attributes")]
+
+
 def find_public_name(app, env, node, contnode):
     """Resolve ``course_lib.room.file.name`` as ``course_lib.room.name``, where that is documented.
 
@@ -54,5 +61,6 @@ def setup(app):
     app.connect("autodoc-process-docstring", leave_out_module_docstrings)
     app.connect("autodoc-process-signature", show_factories_as_dots)
     app.connect("autodoc-skip-member", leave_out_tuple_fields)
+    app.connect("object-description-transform", call_attributes_attributes)
     app.connect("missing-reference", find_public_name)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

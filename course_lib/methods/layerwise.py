@@ -202,7 +202,6 @@ class MovingPenalty(LayerPenalty):
 
         return self._sum_over_layers(of_layer)
 
-    @torch.no_grad()
     def measure(self, x: Tensor) -> dict[str, Tensor]:
         """The penalty of each unit on a batch, in evaluation mode; averages and recorded passes stay.
 

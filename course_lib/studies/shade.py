@@ -129,7 +129,7 @@ FIGURE_2_7A = Study(
     reading="The source plots them without a table or a spread; they are read off the figure, to about 0.1.",
     configs={
         "smoke": LabelsCurve("digits_m", labels=(50, 100), width=8, steps=3),
-        "cpu": LabelsCurve("digits_m", labels=(50, 100, 250, 1000)),
+        "cpu": LabelsCurve("digits_m", labels=(50, 100, 250, 500, 1000)),
         "gpu": LabelsCurve("mnist_m", labels=PAPER_LABELS, size=32, width=64, steps=10_000, batch_size=128),
     },
     protocol={

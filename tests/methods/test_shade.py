@@ -382,6 +382,8 @@ def test_state_of_other_layers_is_refused():
         Shade(conv_net()).load_state_dict({})
     with pytest.raises(RuntimeError, match="Unexpected key"):
         Shade(conv_net()).load_state_dict({**shade.state_dict(), "units.1.width": torch.zeros(2, 3)})
+    with pytest.raises(RuntimeError, match="Unexpected key"):
+        Shade(conv_net()).load_state_dict({**shade.state_dict(), "width": torch.zeros(2, 3)})
     wide = nn.Sequential(nn.Conv2d(2, 9, 3), nn.ReLU()).double()
     other = Shade(wide)
     other.unit("1").load_state_dict(shade.unit("1").state_dict())
@@ -423,8 +425,8 @@ def test_a_shared_relu_has_averages_for_each_use():
     fresh.load_state_dict(shade.state_dict())
     assert same(averages(shade), averages(fresh))
     assert penalty.item() > 0 and list(shade.measure(x)) == ["stage.0.relu", "stage.0.relu#2", "head:output"]
-    holder = nn.ModuleDict({"shade": Shade(net, include_logits=True)})
-    holder.load_state_dict({f"shade.{name}": value for name, value in shade.state_dict().items()})
+    holder = nn.ModuleDict({"net": Blocks(), "shade": Shade(net, include_logits=True)})
+    holder.load_state_dict(nn.ModuleDict({"net": net, "shade": shade}).state_dict())
     assert same(averages(shade), averages(holder["shade"]))
 
 

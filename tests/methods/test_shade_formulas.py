@@ -408,10 +408,18 @@ def test_a_unit_takes_the_shape_of_what_it_loads():
     fresh.load_state_dict(trained.state_dict())
     assert torch.equal(fresh.mu, trained.mu) and torch.equal(fresh.p, trained.p)
     assert fresh.mu.dtype == torch.float64
+    sized = ShadeUnit(3)
+    sized.load_state_dict(trained.state_dict())
+    assert torch.equal(sized.mu, trained.mu)
     back = ShadeUnit().state_dict()
     fresh.load_state_dict(back)
     assert fresh.mu.shape == (2, 1) and torch.equal(fresh.mu, back["mu"])
-    with pytest.raises(RuntimeError, match="size mismatch"):
-        ShadeUnit(4).load_state_dict(trained.state_dict())
+    for unit, state in (
+        (ShadeUnit(4), trained.state_dict()),
+        (ShadeUnit(), {"mu": torch.zeros(3, 1), "p": torch.zeros(3, 1)}),
+        (ShadeUnit(), {"mu": torch.zeros(2), "p": torch.zeros(2)}),
+    ):
+        with pytest.raises(RuntimeError, match="size mismatch"):
+            unit.load_state_dict(state)
     with pytest.raises(RuntimeError, match="Missing key"):
         nn.ModuleList([ShadeUnit(4)]).load_state_dict({})

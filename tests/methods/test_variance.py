@@ -80,7 +80,7 @@ def test_varentropy_defaults():
     assert (penalty.statistics, penalty.reduction, penalty.update_first) == ("channel", "mean", False)
     assert penalty.layers == ("1", "3", "2:output")
     assert penalty.unit("1").decay == 0.8 and penalty.unit("1").mean.tolist() == [0.0]
-    assert VarEntropyUnit(3).mean.tolist() == [0.0] * 3
+    assert VarEntropyUnit(3).mean.tolist() == [0.0] * 3 and VarEntropyUnit().decay == 0.8
 
 
 def test_varentropy_of_the_batch_itself_is_its_variance():
@@ -143,6 +143,8 @@ def test_varentropy_state():
     net(images(1))
     penalty.penalty()
     assert torch.equal(fresh.unit("3").mean, penalty.unit("3").mean)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        VarEntropyUnit().load_state_dict({"mean": torch.tensor(0.5)})
     assert penalty.measure(images())["3"].shape == (4,)
 
 
