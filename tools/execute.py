@@ -39,8 +39,8 @@ GIVE_UP = {"smoke": 300, "cpu": 600, "gpu": None}  # seconds after which a page 
 AT_ONCE = 2
 KEPT_RUNS = 3  # per page
 
-# The hidden last cell: what this kernel cost, as JSON.  On Linux ru_maxrss starts from what the parent held, so
-# there the kernel's own peak is read; macOS gives ru_maxrss in bytes, and on Windows psutil knows it.
+# The hidden last cell: what this kernel cost, as JSON.  On Linux ru_maxrss starts from what the parent
+# process held, so there the kernel's own peak is read; macOS gives bytes, and on Windows psutil knows it.
 COST = """
 import json, sys, time
 if sys.platform == "linux":

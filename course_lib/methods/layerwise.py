@@ -123,7 +123,7 @@ class LayerPenalty(nn.Module):
         for name, h in self._units(self.recorder.take()).items():
             units = penalty_of(name, h)
             samples = h.numel() // h.shape[1]
-            total = total.to(units) + (units.mean() if self.reduction == "mean" else samples * units.sum())
+            total = total + (units.mean() if self.reduction == "mean" else samples * units.sum())
         return total
 
 

@@ -104,14 +104,38 @@ def test_one_relu_used_twice_is_two_layers():
 
 
 def test_a_call_that_fails_half_way_does_not_confuse_the_next():
-    net = Shared()
+    net, x = Shared(), torch.randn(5, 3)
+    net.second, second = nn.Linear(9, 6), net.second
     recorder = PreActivations(net)
     with pytest.raises(RuntimeError):
-        net(torch.randn(5, 4))
-    net.relu(net.first(torch.randn(5, 3)))  # outside a call of the model: no second use
+        net(x)
+    recorder.forget()
+    net.relu(net.first(x))
     assert list(recorder.take()) == ["relu"]
-    net(torch.randn(5, 3))
+    net.second = second
+    net(x)
     assert list(recorder.take()) == ["relu", "relu#2"]
+
+
+def test_a_part_of_the_model_called_by_itself_counts():
+    net, x = Shared(), torch.randn(5, 3)
+    recorder = PreActivations(net)
+    for _ in range(2):
+        net.relu(net.first(x)), net.relu(net.first(x))  # two passes, not two uses in one
+        taken = recorder.take()
+        assert list(taken) == ["relu"] and taken["relu"].shape == (10, 4)
+        net(x)
+        recorder.take()
+
+
+def test_tensors_are_neither_copied_nor_replaced():
+    net, x = nn.Sequential(nn.Identity()), torch.randn(5, 3)
+    recorder = PreActivations(net, "0")
+    assert net(x) is x and recorder.take()["0"] is x
+    inplace = nn.Sequential(nn.ReLU(inplace=True))
+    recorder = PreActivations(inplace)
+    with torch.no_grad():
+        assert inplace(x) is x  # nothing is recorded here, so nothing needs a copy
 
 
 def test_an_in_place_relu_leaves_the_record_alone():
@@ -246,6 +270,12 @@ def test_nothing_is_kept_alive_after_taking():
     (taken["1"].sum() + taken["3"].sum()).backward()
     del taken
     assert dead() is None  # at once, without the garbage collector
+    x = images().requires_grad_()
+    with PreActivations(net, "0") as recorder:
+        net(x)
+    dead = weakref.ref(x)
+    del x
+    assert dead() is None
 
 
 # --- observing, copying, removing ------------------------------------------------------------------------
