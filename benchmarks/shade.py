@@ -115,7 +115,7 @@ def main() -> None:
     print(f"training step of four convolutions, {best[PLAIN] * 1e3:.0f} ms plain, takes longer with")
     measured["training step"] = show(ratios(best, PLAIN))
     if options.record:
-        print(record("shade", {"ratios": measured}))
+        print(record("shade", "compiled too" if options.compile else "eager", {"ratios": measured}))
 
 
 def show(values: dict[str, float]) -> dict[str, float]:

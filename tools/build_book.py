@@ -15,16 +15,7 @@ from course_lib.files import write_atomically
 from tools.execute import execute, kernel_environment
 from tools.project import ROOT
 
-SOURCES = (
-    "book",
-    "course_lib",
-    "exercises",
-    "notebooks",
-    "results",
-    "tools",
-    "_config.yml",
-    "pyproject.toml",
-)
+SOURCES = ("book", "course_lib", "exercises", "notebooks", "tools", "_config.yml", "pyproject.toml")
 OUTPUTS = ("_build/run_times.json", "_build/.jupyter_cache/published.json")
 
 

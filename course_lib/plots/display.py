@@ -155,6 +155,7 @@ def _for_a_page(text: str, alt: str) -> str:
     """Matplotlib's SVG file as an element of a page: own ids, the page's ink and width, and the alt text."""
     text = text[text.index("<svg") :].strip()
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r' id="image[^"]*"', "", text)  # made from the pixels: two equal pictures would share it
     text = re.sub(r"scale\([^)]*\)|\d+\.\d{3,}", _rounded, text)
     text = re.sub(r"\s*\n\s*", " ", text)
     text = re.sub(r"\b(fill|stroke): ?(#000000|black)\b", r"\1: currentColor", text)

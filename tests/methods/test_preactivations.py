@@ -150,6 +150,22 @@ def test_an_in_place_relu_leaves_the_record_alone():
     assert (taken["relu"] < 0).any()
 
 
+def test_an_in_place_layer_of_several_inputs():
+    class Add(nn.Module):
+        inplace = True
+
+        def forward(self, x, y):
+            return x.add_(y)
+
+    net = Add()
+    holder = nn.ModuleDict({"add": net})
+    recorder = PreActivations(holder, "add")
+    x, y = torch.randn(3, 2), torch.randn(3, 2)
+    before = x.clone()
+    assert torch.equal(net(x, y), before + y)
+    assert torch.equal(recorder.take()["add"], before)
+
+
 def test_a_record_changed_in_place_is_refused():
     class Careless(nn.Module):
         def __init__(self):
@@ -182,8 +198,15 @@ def test_several_passes_are_one_batch():
 def test_passes_of_different_size_are_refused():
     net = conv_net()[:4]
     recorder = PreActivations(net)
-    net(images()), net(torch.randn(6, 2, 8, 8))
-    with pytest.raises(ValueError, match=r"'1' make no batch, .* \(6, 3, 4, 4\), \(6, 3, 6, 6\)"):
+    net(images()), net(torch.randn(6, 2, 8, 6))
+    with pytest.raises(ValueError, match=r"'1' make no batch, .* \(6, 3, 4, 4\), \(6, 3, 6, 4\)"):
+        recorder.take()
+    relu = nn.Sequential(nn.ReLU())
+    recorder = PreActivations(relu)
+    relu(torch.randn(5, 4)), relu(torch.randn(5, 6))  # without gradients to wait for, the last one counts
+    assert recorder.take()["0"].shape == (5, 6)
+    relu(torch.randn(5, 4, requires_grad=True)), relu(torch.randn(5, 6))
+    with pytest.raises(ValueError, match=r"'0' make no batch, .* \(5, 4\), \(5, 6\)"):
         recorder.take()
 
 
@@ -387,9 +410,9 @@ def test_other_impossible_arguments():
         PreActivations(conv_net(), include_logits=True)
     with pytest.raises(TypeError, match="not NoneType"):
         PreActivations(conv_net(), include_logits=None)
-    many = nn.Sequential(*[nn.ReLU() for _ in range(33)])
-    with pytest.raises(ValueError, match="28, 29 and 3 more"):
-        PreActivations(many, "x")
+    for count, end in ((30, r"28, 29\."), (33, r"28, 29 and 3 more\.")):
+        with pytest.raises(ValueError, match=end):
+            PreActivations(nn.Sequential(*[nn.ReLU() for _ in range(count)]), "x")
     twice = nn.ModuleDict({"a": (relu := nn.ReLU()), "b": relu})
     with pytest.raises(ValueError, match="'b' is given twice"):
         PreActivations(twice, ["a", "b"])
@@ -409,5 +432,7 @@ def test_inputs_that_are_no_pre_activations(x, words):
     recorder = PreActivations(net, "0")
     with pytest.raises(TypeError, match=words):
         net(x)
+    with pytest.raises(TypeError, match="'0' has NoneType"):
+        net[0](input=x)
     recorder.remove()
     assert net(x) is x

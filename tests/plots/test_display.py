@@ -6,6 +6,7 @@ import xml.etree.ElementTree as tree
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 
 from course_lib import plots
 
@@ -130,3 +131,11 @@ def test_the_book_gets_reported_numbers_in_the_form_of_glue(book, capsys):
 def test_a_name_that_the_book_could_not_find_is_refused(name):
     with pytest.raises(ValueError, match="possible are letters"):
         plots.report(name, 1)
+
+
+def test_two_equal_pictures_in_one_figure_share_no_id():
+    text = plots.svg(plots.image_grid(torch.zeros(2, 3, 4, 4, dtype=torch.uint8)), "Two black squares.")
+    found = re.findall(r'\bid="([^"]+)"', text)
+    assert text.count("<image") == 2
+    assert len(found) == len(set(found))
+    assert all(f'id="{name}"' in text for name in re.findall(r'href="#([^"]+)"', text))
