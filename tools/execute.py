@@ -190,7 +190,7 @@ def publish(runs: list[Run], root: Path) -> None:
         write_atomically(stamp, json.dumps(keys))
     costs = {run.stem: {name: round(value, 1) for name, value in run.cost.items()} for run in runs}
     record = {"scale": scale(), "machine": machine(), "budget": BUDGET, "chapters": costs}
-    write_atomically(root / RUN_TIMES, json.dumps(record, indent=1) + "\n")
+    write_atomically(root / RUN_TIMES, json.dumps(record, indent=1, sort_keys=True) + "\n")
 
 
 def machine() -> dict[str, str]:

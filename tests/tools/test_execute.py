@@ -100,10 +100,10 @@ def test_a_page_runs_once_and_its_cost_is_recorded(project, capsys):
     assert list(costs) == ["01_x", "02_y"]
     assert costs["01_x"]["megabytes"] > costs["02_y"]["megabytes"] + 250
     assert all(value > 0 for cost in costs.values() for value in cost.values())
-    before = record(root)
+    before = (root / "_build/run_times.json").read_bytes()  # the pages are made again when a byte changes
     assert execute.execute(root) == 0
     assert capsys.readouterr().out == ""
-    assert record(root) == before
+    assert (root / "_build/run_times.json").read_bytes() == before
 
 
 @pytest.mark.slow
