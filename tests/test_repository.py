@@ -98,7 +98,7 @@ def test_every_python_file_reads_in_one_sitting():
     long = {
         str(p.relative_to(ROOT)): n
         for p in tracked()
-        if p.suffix == ".py" and (n := p.read_text().count("\n")) > (600 if "tests" in p.parts else 300)
+        if p.suffix == ".py" and (n := p.read_text().count("\n")) > (450 if "tests" in p.parts else 300)
     }
     assert long == {}
 
