@@ -10,7 +10,6 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from course_lib.methods.layerwise import MovingPenalty, MovingUnits, as_samples, beside, constant
 from course_lib.methods.named_layers import Layer
@@ -29,8 +28,7 @@ def shade_penalty(h: Tensor, mu: Tensor, *, detach_p: bool = False) -> Tensor:
             apart.
 
     Returns:
-        (D,) in float32, or float64 for float64 input; it can be differentiated once. Times K and summed over
-        units it is Eq. 2.21.
+        (D,) in float32, or float64 for float64 input. Times K and summed over units it is Eq. 2.21.
 
     Raises:
         TypeError: h is not of floating type.
@@ -65,9 +63,9 @@ def update_moving_averages(
     mu, p = constant("mu", mu, h, MODES), constant("p", p, h, MODES)
     new_mu, new_p = [], []
     for z in (0, 1):
-        p_z_given_h = torch.sigmoid(h) if z else (-h).sigmoid_()  # not 1 - sigmoid(h), which is 0 from h = 17 on
+        p_z_given_h = torch.sigmoid(h if z else -h)  # not 1 - sigmoid(h), which is 0 from h = 17 on
         p_z = decay * p[z] + (1 - decay) * p_z_given_h.mean(samples)
-        mean_h = p_z_given_h.mul_(h).mean(samples) / p_z.clamp(min=eps)
+        mean_h = (p_z_given_h * h).mean(samples) / p_z.clamp(min=eps)
         new_mu.append(decay * mu[z] + (1 - decay) * mean_h)
         new_p.append(p_z)
     return torch.stack(new_mu), torch.stack(new_p)
@@ -162,9 +160,8 @@ class Shade(MovingPenalty):
 class _WithinModes(torch.autograd.Function):
     """Mean over samples of σ(h) (h - μ¹)² + (1 - σ(h)) (h - μ⁰)², with its derivative in closed form.
 
-    So h is all that is kept for the backward pass, instead of one tensor for each operation, and every step
-    works in place: time goes into memory here, not into arithmetic. The interpolation keeps its precision where
-    one mode is certain, however large h is.
+    So h is all that is kept for the backward pass, instead of one tensor for each operation. The
+    interpolation keeps its precision where one mode is certain, however large h is.
     """
 
     @staticmethod
@@ -172,22 +169,17 @@ class _WithinModes(torch.autograd.Function):
         ctx, h: Tensor, absent: Tensor, present: Tensor, samples: tuple[int, ...], detach_p: bool
     ) -> Tensor:
         ctx.save_for_backward(h, absent, present)
-        ctx.detach_p = detach_p
-        each = (h - absent).square_()
-        torch.lerp(each, (h - present).square_(), torch.sigmoid(h), out=each)
-        return each.mean(samples)
+        ctx.samples, ctx.detach_p = samples, detach_p
+        return torch.lerp((h - absent).square_(), (h - present).square_(), torch.sigmoid(h)).mean(samples)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
         """dω/dh = 2 (h - m(h)) - σ'(h) (μ¹ - μ⁰) (2h - μ⁰ - μ¹), with m(h) = σ(h) μ¹ + (1 - σ(h)) μ⁰."""
         h, absent, present = ctx.saved_tensors
         sigma = torch.sigmoid(h)
-        half = torch.lerp(absent, present, sigma)
-        torch.sub(h, half, out=half)  # towards the mean of both modes, weighted
+        half = h - torch.lerp(absent, present, sigma)  # towards the mean of both modes, weighted
         if not ctx.detach_p:  # and away from the midpoint between them
-            slope = sigma.addcmul_(sigma, sigma, value=-1)
-            away = (h - (absent + present) / 2).mul_(slope)
-            half.addcmul_(away, present - absent, value=-1)
+            away = (sigma - sigma * sigma) * (h - (absent + present) / 2)
+            half = torch.addcmul(half, away, present - absent, value=-1)
         scale = 2 * gradient * h.shape[1] / h.numel()
-        return half.mul_(beside(scale, h)), None, None, None, None
+        return half * beside(scale, h), None, None, None, None
