@@ -15,6 +15,7 @@ Learned representations: what a ConvNet keeps, and what it lets go.
 
   course doctor                      can this machine run the course?
   course grade my.ipynb              grade notebooks
+  course progress                    what you have done so far
   course data list                   the image sets, and which of them are here
   course study list                  the papers' tables and figures that can be measured here
 """
@@ -44,6 +45,8 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(metavar="COMMAND", required=True)
     add_doctor(verbs)
     add_grade(verbs)
+    add_convert(verbs)
+    add_progress(verbs)
     add_data(verbs)
     add_study(verbs)
     return top
@@ -76,18 +79,90 @@ def doctor(options) -> int:
 
 def add_grade(verbs) -> None:
     made = leaf(verbs, "grade", grade, "Grade notebooks, each in a fresh process.")
-    made.add_argument("files", nargs="+", metavar="FILE", help="notebooks of the course's exercises")
+    made.add_argument(
+        "files", nargs="+", metavar="FILE", help="notebooks of the exercises, or folders of them"
+    )
     made.add_argument("--json", metavar="OUT", help="also write the report to this file")
+    made.add_argument("--csv", metavar="OUT", help="also write one row a notebook, for a spreadsheet")
+    made.add_argument("--feedback", metavar="FOLDER", help="also write a page for each notebook to hand back")
     made.add_argument(
         "--timeout", type=float, default=120.0, metavar="S", help="seconds a notebook may take (120)"
     )
+    made.add_argument("--hidden", metavar="CASES.py", help="try the answers on your own cases as well")
+    made.add_argument("--jobs", type=int, metavar="N", help="notebooks at the same time (one for each core)")
+    made.add_argument("--brief", action="store_true", help="print one line a notebook")
+    made.add_argument("--anew", action="store_true", help="begin again where a stopped run would go on")
     made.epilog = "Exit code: 0 all points reached, 1 not all, 2 could not grade."
 
 
 def grade(options) -> int:
     from course_lib.grading import grade_files
 
-    return grade_files(options.files, timeout=options.timeout, json_out=options.json)
+    return grade_files(
+        options.files,
+        timeout=options.timeout,
+        json_out=options.json,
+        csv_out=options.csv,
+        feedback=options.feedback,
+        hidden=options.hidden,
+        jobs=options.jobs,
+        brief=options.brief,
+        anew=options.anew,
+    )
+
+
+# --- course convert --------------------------------------------------------------------------
+
+
+def add_convert(verbs) -> None:
+    made = leaf(verbs, "convert", convert, "Write a report of `course grade --json` in another format.")
+    made.add_argument("format", metavar="FORMAT", help="csv, html, junit, gradescope or classroom50")
+    made.add_argument("report", metavar="REPORT.json", help="what `course grade --json` has written")
+    made.add_argument("out", metavar="OUT", help="the file to write")
+    made.add_argument("--file", metavar="NAME", help="only this notebook of the report")
+
+
+def convert(options) -> int:
+    from course_lib.files import write_atomically
+    from course_lib.grading import exports
+
+    report = exports.read_report(options.report)
+    write_atomically(options.out, exports.convert(report, options.format, options.file))
+    print(f"wrote {options.out}")
+    return 0
+
+
+# --- course progress -------------------------------------------------------------------------
+
+
+def add_progress(verbs) -> None:
+    made = leaf(verbs, "progress", progress, "Show what you have done; it is kept on this machine only.")
+    made.add_argument("chapters", nargs="*", metavar="CHAPTER", help="none: every chapter")
+    made.add_argument("--page", metavar="OUT.html", help="write it as a page")
+    made.add_argument("--export", metavar="OUT", help="write it for a program, as .json or .csv")
+    made.add_argument("--forget", metavar="NAME", help="begin a chapter or a task again; a backup is kept")
+
+
+def progress(options) -> int:
+    from course_lib.files import write_atomically
+    from course_lib.grading import overview
+
+    if options.forget:
+        kept = overview.forget(options.forget)
+        print(
+            f"{options.forget} is forgotten; the record so far is in {kept}."
+            if kept
+            else "Nothing to forget."
+        )
+    elif options.export:
+        overview.export(options.export)
+        print(f"wrote {options.export}")
+    elif options.page:
+        write_atomically(options.page, overview.page())
+        print(f"wrote {options.page}")
+    else:
+        print(overview.summary(options.chapters or None))
+    return 0
 
 
 # --- course data -----------------------------------------------------------------------------

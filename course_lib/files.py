@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic writing, hashes, and the user's cache folder."""
+"""Files that are whole or not there: atomic writing, hashes, and the user's folders for caches and state."""
 
 import contextlib
 import errno
@@ -23,6 +23,21 @@ def cache_folder() -> Path:
         base = Path.home() / "Library" / "Caches"
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "learned-representations"
+
+
+def state_folder() -> Path:
+    """The folder for what cannot be made again, such as progress; who empties caches does not touch it.
+
+    ``XDG_STATE_HOME`` moves it on Linux.
+    """
+    if sys.platform == "win32":  # beside the caches, which have no folder of their own there
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+        return base / "learned-representations-state"
+    if sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     return base / "learned-representations"
 
 
@@ -58,6 +73,11 @@ def write_atomically(path: str | Path, content: bytes | str | Callable[[BinaryIO
 
 
 def _say(path: Path, problem: OSError) -> str:
+    return f"Could not write {path}: {reason(problem)}; nothing was left half-written."
+
+
+def reason(problem: OSError) -> str:
+    """Why the system refused to write, in words that say what to do about it."""
     reasons = {
         errno.ENOSPC: "the disk is full",
         errno.EDQUOT: "your disk quota is used up",
@@ -65,9 +85,10 @@ def _say(path: Path, problem: OSError) -> str:
         errno.EACCES: "the folder may not be written to",
         errno.EPERM: "the folder may not be written to",
         errno.ENOTDIR: "a file stands where a folder is needed",
+        errno.EEXIST: "a file stands where a folder is needed",
+        errno.EISDIR: "a folder stands where a file is needed",
     }
-    reason = reasons.get(problem.errno or 0, problem.strerror or str(problem))
-    return f"Could not write {path}: {reason}; nothing was left half-written."
+    return reasons.get(problem.errno or 0, problem.strerror or str(problem))
 
 
 def sha256(path: str | Path) -> str:

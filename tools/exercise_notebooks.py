@@ -19,7 +19,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from course_lib.grading import tasks
-from course_lib.grading.notebook import grade_id
+from course_lib.grading.hand_ins.notebook import grade_id
 from course_lib.grading.task import Task
 from course_lib.runtime import CourseError
 from tools.notebook_common import finish, setup_cell

@@ -5,15 +5,14 @@ How an answer travels:
 ``tasks``        one file a chapter: the tasks as data (``task``)
 ``observe``      tries an answer on every case and writes down what it does (``observation``, ``values``)
 ``judge``        compares that with the oracle: the first cause, and whose misconception it is (``outcome``)
-``engine``       ``check`` and ``hint``; ``report`` shows them, ``session`` keeps score
-``notebook``     reads a student's notebook: which cells run, and where the course's own checks go
-``grade``        ``course grade``: runs each notebook in a process of its own (``process``, ``child``)
-                 and judges in ours
+``engine``       ``check`` and ``hint``; ``report`` shows them
+``hand_ins``     ``course grade``: runs each notebook in a process of its own and judges in ours
+``exports``      the report in other formats, and pages to hand back
 """
 
 import importlib
 
-_HOMES = {"check": "engine", "hint": "engine", "progress": "session", "grade_files": "grade"}
+_HOMES = {"check": "engine", "hint": "engine", "progress": "overview", "grade_files": "hand_ins.many"}
 
 __all__ = ["check", "grade_files", "hint", "progress"]
 

@@ -6,6 +6,7 @@ import dis
 import io
 import linecache
 import random
+import signal
 import sysconfig
 import threading
 from collections.abc import Callable, Iterator
@@ -26,17 +27,24 @@ class TimeUp(BaseException):
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise TimeUp in the code inside when it runs longer.
 
-    It works in any thread and on every system, but only between two steps of Python: a single call into
-    C code (one huge product, a sleep) is stopped when it returns.
+    In the main thread of a POSIX system a signal does it, which also ends a sleep.  Elsewhere it works
+    between two steps of Python only: a call into C code (one huge product, a sleep) is stopped when it
+    returns.
     """
-    thread = ctypes.c_ulong(threading.get_ident())
-    finished, late = threading.Event(), threading.Event()
+    thread, finished, late = threading.get_ident(), threading.Event(), threading.Event()
+    by_signal = hasattr(signal, "pthread_kill") and threading.current_thread() is threading.main_thread()
+
+    def time_up(*_: object) -> None:
+        raise TimeUp
 
     def watch() -> None:
         wait = seconds
         while not finished.wait(wait):
             late.set()
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(TimeUp))
+            if by_signal:
+                signal.pthread_kill(thread, signal.SIGALRM)
+            else:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(TimeUp))
             wait = 0.2  # again, for a loop that swallows what it is sent
 
     def end() -> None:
@@ -48,12 +56,15 @@ def time_limit(seconds: float) -> Iterator[None]:
         except TimeUp:
             end()
 
+    before = signal.signal(signal.SIGALRM, time_up) if by_signal else None
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
         yield
     finally:
         end()
+        if by_signal:
+            signal.signal(signal.SIGALRM, before or signal.SIG_DFL)
         if late.is_set():  # also when the code inside has swallowed what it was sent
             raise TimeUp
 

@@ -8,7 +8,7 @@ from course_lib.grading import report, tasks
 from course_lib.grading.judge import judge
 from course_lib.grading.observe import observe
 from course_lib.grading.outcome import NOT_ATTEMPTED, Outcome
-from course_lib.grading.session import record
+from course_lib.grading.records import note_check, note_hint, record
 
 
 class CheckFailed(AssertionError):
@@ -38,12 +38,11 @@ def check(task_id: str, answer: Any) -> Outcome:
     """
     task = tasks.get(task_id)
     outcome = judge(task, observe(task, answer))
-    entry = record(task_id)
-    entry.outcome, entry.tries = outcome, entry.tries + (outcome.state != NOT_ATTEMPTED)
+    used = note_check(outcome).hints
     if is_strict() and not outcome.passed:
         kind = NotAttempted if outcome.state == NOT_ATTEMPTED else CheckFailed
         raise kind(f"{task_id}: {outcome.state}. {outcome.says}")
-    report.show(report.text(outcome, entry.hints), report.page(outcome, entry.hints))
+    report.show(report.text(outcome, used), report.page(outcome, used))
     return outcome
 
 
@@ -57,15 +56,16 @@ def hint(task_id: str, level: int | None = None) -> None:
 
     Args:
         task_id: such as ``shade.penalty``.
-        level: 1, 2 or 3; None means the one after the last that was shown.
+        level: 1, 2 or 3; None means the one after the highest that was shown for this task, today or in
+            any session before.  Ask for 1 to begin again.
 
     Raises:
         ValueError: there is no such task or level.
     """
-    task, entry = tasks.get(task_id), record(task_id)
-    level = min(entry.hints + 1, 3) if level is None else level
+    task = tasks.get(task_id)
+    level = min(record(task.id).hints + 1, 3) if level is None else level
     if level not in (1, 2, 3):
         raise tasks.Refused(f"level is {level!r}, possible are 1, 2 and 3.")
-    entry.hints = max(entry.hints, level)
+    note_hint(task.id, level)
     title, words = f"Hint {level} of 3 · {task.id}", task.hints[level - 1]
     report.show(f"{title}\n{textwrap.indent(words, '  ')}", report.box(title, [words], "double"))

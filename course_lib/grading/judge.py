@@ -1,6 +1,7 @@
 """From what an answer did to the first cause of what is wrong with it, in the learner's words."""
 
 import math
+from dataclasses import replace
 from functools import cache
 
 import torch
@@ -15,6 +16,7 @@ from course_lib.grading.values import PRECISION, Value, index_of, same, value_of
 CAUSES = (
     "not attempted",
     "unusable",
+    "borrowed",
     "signature",
     "shape",
     "dtype",
@@ -69,25 +71,28 @@ def expected(task: Task, number: int) -> tuple[dict[str, Value], dict[str, Value
         gradients = {}
         if task.gradients:
             leaves = [inputs[name] for name in task.gradients]
-            found = torch.autograd.grad(weighted_sum(results), leaves)
-            gradients = {name: value_of(gradient) for name, gradient in zip(task.gradients, found)}
+            total, found = weighted_sum(results), [None] * len(leaves)
+            if total.requires_grad:
+                found = torch.autograd.grad(total, leaves, allow_unused=True)
+            gradients = {k: None if g is None else value_of(g) for k, g in zip(task.gradients, found)}
     return {name: value_of(tensor) for name, tensor in results.items()}, gradients
 
 
-def precision(task: Task, one: Call) -> str:
-    """The coarsest of what the answer was given and what it returned: no more can be asked of it."""
+def relative_tolerance(task: Task, one: Call) -> float:
+    """What the task allows, but never less than the coarsest of what was given and returned can hold."""
     given = str(task.cases[one.case].dtype).removeprefix("torch.")
-    return (
-        "float64" if {given, *(result.dtype for result in one.results.values())} == {"float64"} else "float32"
-    )
+    exact = {given, *(result.dtype for result in one.results.values())} == {"float64"}
+    return max(task.tolerance or 0.0, PRECISION["float64" if exact else "float32"])
 
 
 # --- one look for each cause that needs the right answer -------------------------------------
 
 
 def called(task: Task, name: str) -> str:
-    """What to call a result: a function has one, or several with names."""
-    return "the result" if len(task.gives) == 1 else f"the result {name}"
+    """What to call a result: a function has one, or several with names, and a name may be a phrase."""
+    if len(task.gives) == 1:
+        return "the result"
+    return f"the {name}" if " " in name else f"the result {name}"
 
 
 def at(task: Task, name: str, index: tuple[int, ...]) -> str:
@@ -103,8 +108,10 @@ def shape_fault(task: Task, one: Call) -> str | None:
     for name, right in expected(task, one.case)[0].items():
         got = one.results[name]
         if got.shape != right.shape:
-            shapes = {k: tuple(v.shape) for k, v in task.cases[one.case].inputs().items()}
-            given = " and ".join(f"{k} of shape {shape}" for k, shape in shapes.items())
+            given = " and ".join(
+                f"{k} of shape {tuple(v.shape)}" if isinstance(v, torch.Tensor) else f"{k} = {v}"
+                for k, v in task.cases[one.case].inputs().items()
+            )
             symbols = task.gives[name]
             return (
                 f"With {given}, {called(task, name)} must have shape {right.shape}, that is {symbols}; "
@@ -144,7 +151,7 @@ def finite_fault(task: Task, one: Call) -> str | None:
 def value_fault(task: Task, one: Call) -> str | None:
     for name, right in expected(task, one.case)[0].items():
         got = one.results[name]
-        difference = worst(right, got, precision(task, one))
+        difference = worst(right, got, relative_tolerance(task, one))
         if difference:
             index, r, g, many = difference
             share = f" ({many} of {len(right.numbers)} numbers differ.)" if len(right.numbers) > 1 else ""
@@ -154,22 +161,41 @@ def value_fault(task: Task, one: Call) -> str | None:
 
 
 def gradient_fault(task: Task, one: Call) -> str | None:
-    for name, right in expected(task, one.case)[1].items():
+    right_results, right_gradients = expected(task, one.case)
+    relative = relative_tolerance(task, one)
+    # Rounding leaves a trace of a gradient that should vanish, as large as the other numbers of the call.
+    values = [v for v in (*right_results.values(), *right_gradients.values()) if v is not None]
+    size = max(abs(each) for value in values for each in value.numbers)
+    for name, right in right_gradients.items():
         got = (one.gradients or {}).get(name)
+        if vanishes(right, relative * size) and vanishes(got, relative * size):
+            continue
+        if right is None:
+            return (
+                f"The result is right, but it still depends on {name} for autograd; "
+                "it must be a constant: compute it under torch.no_grad(), or from .detach()."
+            )
         if got is None:
             return (
                 f"The result is right, but no gradient reaches {name}: "
                 "something cuts it off (.detach(), .data, .item(), float(), NumPy or torch.no_grad())."
             )
-        difference = worst(right, got, precision(task, one))
+        difference = worst(right, got, relative)
         if difference:
             index, r, g, _ = difference
-            place = f"[{', '.join(map(str, index))}]"
+            place = f"[{', '.join(map(str, index))}]" if index else ""
             return (
                 f"The result is right, but its gradient is not: with {task.cases[one.case].name}, "
                 f"the gradient at {name}{place} should be {number(r)} and is {number(g)}."
             )
     return None
+
+
+def vanishes(gradient: Value | None, least: float) -> bool:
+    """Whether there is no gradient, or one of nothing but rounding."""
+    return gradient is None or (
+        gradient.numbers is not None and all(abs(each) <= least for each in gradient.numbers)
+    )
 
 
 def inputs_fault(task: Task, one: Call) -> str | None:
@@ -197,24 +223,33 @@ LOOKS = {
 
 
 @cache
-def observed(task: Task) -> tuple[tuple[Misconception, str, Observation], ...]:
-    """Every misconception of a task with the cause it shows as and what its wrong answer does."""
-    entries = []
-    for each in task.misconceptions:
-        seen = observe(task, each.wrong, devices=("cpu",), timed=False)
-        fault = first_fault(task, seen)
-        entries.append((each, fault[0] if fault else "", seen))
-    return tuple(entries)
+def behaviour(task: Task, held: Misconception) -> Observation:
+    """What a catalogued wrong answer does."""
+    return observe(task, held.wrong, devices=("cpu",), thorough=False)
+
+
+@cache
+def first_impression(task: Task, held: Misconception) -> Observation:
+    """The same on the first case alone, which is enough to rule nearly all of them out."""
+    return observe(replace(task, cases=task.cases[:1]), held.wrong, devices=("cpu",), thorough=False)
 
 
 def misconception(task: Task, cause: str, seen: Observation) -> Misconception | None:
     """The known wrong answer that does the same on every case, as far as this cause shows it."""
     if cause not in LOOKS:
         return None
+    relative = task.tolerance or 0.0
     mine = [trace(cause, one) for one in seen.calls if one.device == "cpu"]
-    for each, its_cause, its_seen in observed(task):
-        theirs = [trace(cause, one) for one in its_seen.calls]
-        if cause == its_cause and len(mine) == len(theirs) and all(map(alike, mine, theirs)):
+    for each in task.misconceptions:
+        glance = [trace(cause, one) for one in first_impression(task, each).calls]
+        if not (glance and alike(mine[0], glance[0], relative)):
+            continue
+        whole = behaviour(task, each)
+        theirs = [trace(cause, one) for one in whole.calls]
+        fault = first_fault(task, whole)
+        if fault is None or fault[0] != cause or len(mine) != len(theirs):
+            continue
+        if all(alike(*both, relative) for both in zip(mine, theirs)):
             return each
     return None
 
@@ -225,5 +260,5 @@ def trace(cause: str, one: Call) -> dict[str, Value | None]:
     return parts.get(cause, one.results) or {}
 
 
-def alike(one: dict[str, Value | None], other: dict[str, Value | None]) -> bool:
-    return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
+def alike(one: dict[str, Value | None], other: dict[str, Value | None], relative: float) -> bool:
+    return one.keys() == other.keys() and all(same(one[name], other[name], relative) for name in one)

@@ -4,6 +4,7 @@ Nothing is judged here and nothing expected is known here, so `course grade` can
 ran a student's code and judge in its own.  An observation is plain data and travels as JSON.
 """
 
+import contextlib
 import inspect
 import time
 from collections.abc import Callable
@@ -13,9 +14,11 @@ import torch
 from torch import Tensor
 
 from course_lib import runtime
+from course_lib.grading.borrowing import Watch, borrowed
+from course_lib.grading.borrowing import message as borrowing_message
 from course_lib.grading.calling import TimeUp, explain, is_blank, is_todo, seed, time_limit, undisturbed
 from course_lib.grading.observation import Call, Observation, Trouble
-from course_lib.grading.task import Case, Task, call
+from course_lib.grading.task import Case, Task, Unfit, call
 from course_lib.grading.values import Value, same, value_of
 
 CALL_SECONDS = 10.0  # a call on a small case that needs more will not end
@@ -24,7 +27,12 @@ SLOWEST_SECONDS = 1.0  # and never less than this, so that a busy machine refuse
 
 
 def observe(
-    task: Task, answer: Any, *, devices: tuple[str, ...] | None = None, timed: bool = True
+    task: Task,
+    answer: Any,
+    *,
+    devices: tuple[str, ...] | None = None,
+    thorough: bool = True,
+    watched: bool = True,
 ) -> Observation:
     """Try an answer on every case of a task.
 
@@ -32,7 +40,8 @@ def observe(
         task: the task.
         answer: whatever the learner handed in.
         devices: where to try it; None means the CPU, and the GPU too where the course uses one.
-        timed: whether to try the large case.
+        thorough: whether to try everything; if not, neither a second call nor the large case.
+        watched: whether to look for an answer that lets this library compute the result.
 
     Returns:
         What was seen; the first call that gives no result ends it.
@@ -40,15 +49,20 @@ def observe(
     trouble = at_first_sight(task, answer)
     if trouble:
         return Observation((trouble,))
+    watch = Watch(task) if watched and thorough else None
+    if watch and (name := borrowed(task, answer)):
+        return Observation((Trouble("borrowed", borrowing_message(name, noun_of(task))),))
+    if task.kind == "figure":
+        devices = ("cpu",)  # there is nothing to draw with on a GPU
     devices = devices or (("cpu", "cuda") if runtime.device().type == "cuda" else ("cpu",))
     calls: list[Call] = []
     with undisturbed(gpu="cuda" in devices):
         for device in devices:
             for number in range(len(task.cases)):
-                calls.append(try_case(task, answer, number, device))
+                calls.append(try_case(task, answer, number, device, watch, thorough))
                 if calls[-1].results is None:
                     return Observation((), tuple(calls))
-        slow = try_large(task, answer) if timed and task.large else None
+        slow = try_large(task, answer) if thorough and task.large else None
     return Observation((slow,) if slow else (), tuple(calls))
 
 
@@ -57,28 +71,37 @@ def at_first_sight(task: Task, answer: Any) -> Trouble | None:
     name = task.function
     if answer is None or answer is ...:
         return Trouble("not attempted", f"There is no answer yet: write {name} first.")
+    noun = noun_of(task)
     if isinstance(answer, Tensor):
         return Trouble(
-            "unusable", f"You handed in a tensor; hand in the function itself, {name} without brackets."
+            "unusable", f"You handed in a tensor; hand in the {noun} itself, {name} without brackets."
         )
     if not callable(answer):
-        return Trouble("unusable", f"You handed in a {type(answer).__name__}; hand in the function {name}.")
+        return Trouble("unusable", f"You handed in a {type(answer).__name__}; hand in the {noun} {name}.")
+    if isinstance(answer, type) != (task.kind == "class"):
+        given = "the class" if isinstance(answer, type) else "an object or a function,"
+        called = getattr(answer, "__name__", type(answer).__name__)
+        return Trouble("unusable", f"You handed in {given} {called}; {name} must be a {noun}.")
     if task.use is not call:
         return None
-    if isinstance(answer, type):
-        return Trouble("unusable", f"You handed in the class {answer.__name__}; {name} must be a function.")
     try:
         signature = inspect.signature(answer)
     except (TypeError, ValueError):  # some built-in functions do not tell
         return None
-    try:
-        signature.bind(*task.takes)
-    except TypeError:
-        if is_blank(answer):
-            return not_attempted(task)
-        wanted, given = ", ".join(task.takes), ", ".join(map(str, signature.parameters.values()))
-        return Trouble("signature", f"{name} is called as {name}({wanted}), but yours takes ({given}).")
+    for wanted in (tuple(task.takes), task.required):
+        try:
+            signature.bind(*wanted)
+        except TypeError:
+            if is_blank(answer):
+                return not_attempted(task)
+            given = ", ".join(map(str, signature.parameters.values()))
+            said = f"{name} is called as {name}({', '.join(wanted)}), but yours takes ({given})."
+            return Trouble("signature", said)
     return None
+
+
+def noun_of(task: Task) -> str:
+    return "class" if task.kind == "class" else "function"
 
 
 def not_attempted(task: Task) -> Trouble:
@@ -89,11 +112,17 @@ def not_attempted(task: Task) -> Trouble:
     )
 
 
-def try_case(task: Task, answer: Callable, number: int, device: str) -> Call:
-    """Call an answer on one case: for its result, for its gradient, and once more."""
+def try_case(
+    task: Task, answer: Callable, number: int, device: str, watch: Watch | None, thorough: bool
+) -> Call:
+    """Call an answer on one case: for its result, for its gradient, and (if thorough) once more."""
     case = task.cases[number]
     given = case.inputs(device)
-    results, trouble = attempt(task, answer, given)
+    with watch.watching() if watch else contextlib.nullcontext():
+        results, trouble = attempt(task, answer, given)
+    if watch and watch.found:
+        trouble = Trouble("borrowed", borrowing_message(watch.found, noun_of(task)))
+        return Call(number, device, (trouble,))
     if trouble and trouble.cause == "unusable" and device != "cpu":
         words = (
             f"Works on the CPU, but with inputs on {device} it fails; make new tensors where the inputs are."
@@ -104,13 +133,17 @@ def try_case(task: Task, answer: Callable, number: int, device: str) -> Call:
         return Call(number, device, (Trouble(trouble.cause, trouble.message + where),))
     recorded = {name: value_of(tensor) for name, tensor in results.items()}
     before = case.inputs(device)
-    changed = {k: value_of(v) for k, v in given.items() if not unchanged(before[k], v)}
+    changed = {
+        name: value_of(value)
+        for name, value in given.items()
+        if isinstance(value, Tensor) and not unchanged(before[name], value)
+    }
     troubles = []
     gradients = None
     if task.gradients:
         gradients, trouble = try_gradient(task, answer, case, device)
         troubles += [trouble] if trouble else []
-    trouble = try_again(task, answer, case, device, recorded)
+    trouble = try_again(task, answer, case, device, recorded) if thorough else None
     troubles += [trouble] if trouble else []
     return Call(number, device, tuple(troubles), recorded, gradients, changed)
 
@@ -120,7 +153,7 @@ def unchanged(before: Tensor, after: Tensor) -> bool:
 
 
 def attempt(
-    task: Task, answer: Callable, inputs: dict[str, Tensor], *, number: int = 0, seconds: float = CALL_SECONDS
+    task: Task, answer: Callable, inputs: dict[str, Any], *, number: int = 0, seconds: float = CALL_SECONDS
 ) -> tuple[dict[str, Tensor], Trouble | None]:
     """Call an answer once: its results by name, or why there are none."""
     seed(number)
@@ -128,11 +161,15 @@ def attempt(
         with time_limit(seconds):
             result = task.use(answer, **inputs)
     except TimeUp:
-        return {}, Trouble("cost", f"Your function did not end within {seconds:.0f} s and was stopped.")
+        return {}, Trouble(
+            "cost", f"Your {noun_of(task)} did not end within {seconds:.0f} s and was stopped."
+        )
+    except Unfit as problem:
+        return {}, Trouble("unusable", f"{problem}.")
     except (Exception, SystemExit) as error:
         if is_todo(error):
             return {}, not_attempted(task)
-        return {}, Trouble("unusable", f"Your function raised {explain(error)}")
+        return {}, Trouble("unusable", f"Your {noun_of(task)} raised {explain(error)}")
     return named(task, answer, result)
 
 
@@ -173,7 +210,9 @@ def try_gradient(
     leaves = case.inputs(device)
     for name in task.gradients:
         leaves[name].requires_grad_()
-    copies = {name: leaf.clone() for name, leaf in leaves.items()}  # a copy may be written into, a leaf not
+    copies = {  # a copy may be written into, a leaf not
+        name: leaf.clone() if isinstance(leaf, Tensor) else leaf for name, leaf in leaves.items()
+    }
     results, trouble = attempt(task, answer, copies)
     if trouble:
         words = f"It works, but not when {' and '.join(task.gradients)} needs a gradient: {trouble.message}"
@@ -217,7 +256,7 @@ def try_large(task: Task, answer: Callable) -> Trouble | None:
     small, large = task.cases[0].inputs(), task.large.inputs()
     began = time.perf_counter()
     task.oracle(**task.cases[0].exact())
-    growth = sum(v.numel() for v in large.values()) / sum(v.numel() for v in small.values())
+    growth = size(large) / size(small)
     loops = (time.perf_counter() - began) * growth
     allowed = max(SLOWEST_SECONDS, SLOWEST * loops)
     _, trouble = attempt(task, answer, large, seconds=allowed)
@@ -227,3 +266,8 @@ def try_large(task: Task, answer: Callable) -> Trouble | None:
         f"for {task.large.name} your function needs more than {allowed:.1f} s, and plain loops {loops:.1g} s."
     )
     return Trouble("cost", f"The result is right, but it comes far too late: {words}")
+
+
+def size(inputs: dict[str, Any]) -> int:
+    """How many numbers an answer is given."""
+    return sum(value.numel() if isinstance(value, Tensor) else 1 for value in inputs.values())

@@ -37,18 +37,18 @@ def value_of(tensor: Tensor) -> Value:
     return Value(tuple(tensor.shape), dtype, tensor.device.type, numbers)
 
 
-def tolerance(expected: Tensor, dtype: str) -> Tensor:
+def allowed(expected: Tensor, relative: float) -> Tensor:
     """How far a number may be from the expected one, element by element."""
     size = expected.abs()
-    return PRECISION.get(dtype, PRECISION["float32"]) * (size + size.mean()) + 1e-12
+    return relative * (size + size.mean()) + 1e-12
 
 
-def worst(expected: Value, got: Value, dtype: str) -> tuple[tuple[int, ...], float, float, int] | None:
+def worst(expected: Value, got: Value, relative: float) -> tuple[tuple[int, ...], float, float, int] | None:
     """Where two values of the same shape differ most.
 
     Args:
         expected, got: the values.
-        dtype: the precision that can be asked for.
+        relative: how far a number may be from the expected one, relative to its size.
 
     Returns:
         The index, the number expected there, the number got, and how many numbers differ;
@@ -58,7 +58,7 @@ def worst(expected: Value, got: Value, dtype: str) -> tuple[tuple[int, ...], flo
         return None
     e = expected.tensor()
     g = torch.full_like(e, math.nan) if got.numbers is None else got.tensor()
-    excess = ((g - e).abs() / tolerance(e, dtype)).nan_to_num(nan=math.inf)
+    excess = ((g - e).abs() / allowed(e, relative)).nan_to_num(nan=math.inf)
     if not (excess > 1).any():
         return None
     at = int(excess.argmax())
@@ -75,8 +75,8 @@ def index_of(place: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unravel_index(place, shape))
 
 
-def same(one: Value | None, other: Value | None) -> bool:
-    """Whether two recorded values agree, up to rounding; two NaNs in one place agree."""
+def same(one: Value | None, other: Value | None, relative: float = 0.0) -> bool:
+    """Whether two recorded values agree, up to rounding or more; two NaNs in one place agree."""
     if one is None or other is None:
         return one is other
     if one.shape != other.shape:
@@ -91,5 +91,6 @@ def same(one: Value | None, other: Value | None) -> bool:
         return False
     if not finite.any():
         return True
-    dtype = "float64" if {one.dtype, other.dtype} == {"float64"} else "float32"
-    return bool(((a - b).abs()[finite] <= tolerance(a[finite], dtype)).all())
+    rounding = PRECISION["float64" if {one.dtype, other.dtype} == {"float64"} else "float32"]
+    relative = max(relative, rounding)
+    return bool(((a - b).abs()[finite] <= allowed(a[finite], relative)).all())

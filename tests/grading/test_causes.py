@@ -202,8 +202,8 @@ def test_only_the_first_cause_is_told(cause):
 
 def test_the_order_of_causes_is_fixed():
     assert CAUSES == (
-        "not attempted", "unusable", "signature", "shape", "dtype", "device", "finite", "value", "gradient",
-        "inputs", "state", "cost",
+        "not attempted", "unusable", "borrowed", "signature", "shape", "dtype", "device", "finite", "value",
+        "gradient", "inputs", "state", "cost",
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from course_lib.grading.notebook import (
+from course_lib.grading.hand_ins.notebook import (
     Step,
     Unreadable,
     chapter_of,
@@ -73,11 +73,14 @@ def test_the_source_may_be_a_list_of_lines():
         ("01_shade.ipynb", [], "shade"),
         ("01_shade (2).ipynb", [code("x")], "shade"),
         ("01_shade.ipynb", [code("", "lsd-loss"), code("", "lsd-loss-check")], "lsd"),
+        ("anna.ipynb", [code("import torch\ndef shade_penalty(h, mu):\n    return h")], "shade"),
+        ("01_lsd.ipynb", [code("def shade_penalty(h, mu):\n    return h")], "shade"),
+        ("anna.ipynb", [code("shade_penalty = 1")], None),
         ("anna.ipynb", [code("x")], None),
     ],
 )
-def test_the_chapter_is_known_by_the_cells_then_by_the_name(name, cells, chapter):
-    assert chapter_of(name, cells, ["lsd", "shade"]) == chapter
+def test_the_chapter_is_known_by_checks_then_by_definitions_then_by_the_name(name, cells, chapter):
+    assert chapter_of(name, cells, {"lsd": ["lsd_loss"], "shade": ["shade_penalty"]}) == chapter
 
 
 @pytest.mark.parametrize(
@@ -107,5 +110,5 @@ def test_odd_cells_do_no_harm(tmp_path):
     path.write_text(json.dumps({"cells": [None, 3, {}, odd, {"cell_type": "code", "metadata": None}]}))
     cells = read_cells(path)
     assert len(cells) == 2
-    assert chapter_of(path, cells, ["shade"]) is None
+    assert chapter_of(path, cells, {"shade": ["shade_penalty"]}) is None
     assert [step.source for step in steps(cells, [])] == ["3", ""]

@@ -3,11 +3,13 @@
 import json
 import re
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 CHECK_CALL = re.compile(r"""\s*check\(\s*["']([\w.]+)["']\s*,[^\n]*\)\s*;?\s*""")
 CHECK_MENTION = re.compile(r"""\bcheck\(\s*["'](\w+\.\w+)["']""")
+DEFINITION = re.compile(r"^\s*(?:def|class)\s+(\w+)", re.MULTILINE)
 SETUP = "def set_up_course("  # the first cell of every notebook: it has nothing to do here
 
 
@@ -73,17 +75,30 @@ def checked_task(cell: dict) -> str | None:
     return only[1] if only else None
 
 
-def chapter_of(path: str | Path, cells: list[dict], chapters: list[str]) -> str | None:
-    """The chapter whose exercise this is: by its cells, else by the name of the file, else None."""
-    found: Counter[str] = Counter()
+def chapter_of(path: str | Path, cells: list[dict], functions: Mapping[str, Iterable[str]]) -> str | None:
+    """The chapter whose exercise this is: by its checks, else by what it defines, else by the file's name.
+
+    Args:
+        path: the file.
+        cells: its code cells.
+        functions: for each chapter the names that its answers have.
+
+    Returns:
+        the chapter; None where nothing tells.
+    """
+    checked: Counter[str] = Counter()
+    defined: Counter[str] = Counter()
     for cell in cells:
-        found.update([(marker_of(cell) or "").split("-")[0]])
-        found.update(task.split(".")[0] for task in CHECK_MENTION.findall(source_of(cell)))
-    known = [(count, name) for name, count in found.items() if name in chapters]
-    if known:
-        return max(known)[1]
-    words = re.split(r"[^a-z0-9]+", Path(path).stem.lower())
-    return next((name for name in chapters if name in words or name in Path(path).stem.lower()), None)
+        checked.update([(marker_of(cell) or "").split("-")[0]])
+        checked.update(task.split(".")[0] for task in CHECK_MENTION.findall(source_of(cell)))
+        names = set(DEFINITION.findall(source_of(cell)))
+        defined.update(chapter for chapter, own in functions.items() if names & set(own))
+    for found in (checked, defined):
+        known = [(count, name) for name, count in found.items() if name in functions]
+        if known:
+            return max(known)[1]
+    stem = Path(path).stem.lower()
+    return next((name for name in functions if name in stem), None)
 
 
 def steps(cells: list[dict], task_ids: list[str]) -> list[Step]:

@@ -1,31 +1,34 @@
 """The process that runs one student's notebook for `course grade` and reports what the answers do.
 
-It is started as ``python -m course_lib.grading.child`` with its orders as JSON on the standard input.  It
-judges nothing.  What it reports goes, with a token that only the parent knows, over a copy of the standard
-output that is set aside before the student's code runs; what that code prints goes nowhere.
+It is started as ``python -m course_lib.grading.hand_ins.child`` with its orders as JSON on the standard
+input.  It judges nothing.  What it reports goes, with a token that only the parent knows, over a copy of the
+standard output that is set aside before the student's code runs; what that code prints goes nowhere.
 """
 
-import contextlib
 import importlib.util
 import json
 import linecache
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
 
 import course_lib
-from course_lib.grading import tasks
+from course_lib.grading import borrowing, tasks
 from course_lib.grading.calling import TimeUp, explain, time_limit
+from course_lib.grading.hand_ins import hidden
+from course_lib.grading.hand_ins.confine import confine, die_with_parent
 from course_lib.grading.observe import observe
-
-SPARE_MEMORY = 4 * 2**30  # bytes that a notebook may use on top of what torch takes
+from course_lib.grading.task import Task
 
 
 def main() -> None:
+    """Orders: ``token``, ``chapter``, ``steps`` (cells to run and tasks to check, in order), ``hidden`` (the
+    instructor's cases by task), ``cell_seconds``, ``readable`` (places besides Python's own)."""
     report = channel()
     orders = json.load(sys.stdin)
     sys.stdin = open(os.devnull)  # noqa: SIM115 - input() finds the end of a file
@@ -37,9 +40,11 @@ def main() -> None:
             report.flush()
 
     known = {task.id: task for task in tasks.of_chapter(orders["chapter"])}
-    limit_memory()
-    forget_the_checks()
+    unknown = {task_id: hidden.with_cases(known[task_id], data) for task_id, data in orders["hidden"].items()}
+    borrowing.library_code()  # reads our files, which is barred later
     run, namespace = make_shell()
+    forget_the_checks()
+    confine(Path.cwd().parent, orders["readable"])
     send(kind="ready")
     tried: dict[str, Any] = {}
     for step in orders["steps"]:
@@ -54,9 +59,15 @@ def main() -> None:
         if answer is None or answer is tried.get(task.id):
             continue
         tried[task.id] = answer
-        send(kind="task", task=task.id, seen=observe(task, answer, devices=("cpu",)).to_data())
+        send(kind="trying", task=task.id)
+        send(kind="task", task=task.id, seen=look(task, answer), hidden=look(unknown.get(task.id), answer))
     send(kind="end")
     os._exit(0)  # whatever threads or exit handlers the notebook has left behind
+
+
+def look(task: Task | None, answer: Any) -> dict | None:
+    """What an answer does, as data."""
+    return None if task is None else observe(task, answer, devices=("cpu",)).to_data()
 
 
 def channel():
@@ -66,16 +77,6 @@ def channel():
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
     return private
-
-
-def limit_memory() -> None:
-    """Make a huge allocation an error of the notebook, where the system can (Linux)."""
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource
-
-        with open("/proc/self/statm") as file:
-            used = int(file.read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + SPARE_MEMORY, used + SPARE_MEMORY))
 
 
 def forget_the_checks() -> None:
@@ -147,6 +148,7 @@ def plain_shell() -> tuple[Callable[[str], BaseException | None], dict]:
 
 
 if __name__ == "__main__":
+    die_with_parent()
     torch.manual_seed(0)
     torch.set_num_threads(1)
     main()

@@ -1,14 +1,13 @@
-"""The tasks of the SHADE chapter (Robert 2019, Chapter 2 and Appendix A)."""
+"""shade.penalty: how far the values of each unit are from their modes (Robert 2019, Eq. A.8)."""
 
 import torch
 from torch import Tensor, relu, sigmoid
 
+from course_lib.grading.draws import normal
 from course_lib.grading.task import Case, Misconception, Task
 
-# --- shade.penalty: Eq. A.8 for the units of one layer ----------------------------------------
 
-
-def penalty_oracle(h: Tensor, mu: Tensor) -> Tensor:
+def oracle(h: Tensor, mu: Tensor) -> Tensor:
     """Eq. A.8 letter by letter: for each unit, the mean over the samples of Σ_z p(z|h) (h - μ^z)²."""
     samples, units = h.shape
     penalties = []
@@ -26,11 +25,11 @@ def layer(samples: int, units: int):
     """A batch with values on both sides of 0, and modes that are nowhere symmetric."""
 
     def make(generator: torch.Generator) -> dict[str, Tensor]:
-        def normal(*shape: int) -> Tensor:
-            return torch.randn(shape, generator=generator, dtype=torch.float64)
-
         middle = torch.tensor([[-1.3], [2.1]], dtype=torch.float64)
-        return {"h": 0.4 + 1.7 * normal(samples, units), "mu": middle + 0.5 * normal(2, units)}
+        return {
+            "h": 0.4 + 1.7 * normal(generator, samples, units),
+            "mu": middle + 0.5 * normal(generator, 2, units),
+        }
 
     return make
 
@@ -65,7 +64,7 @@ def means_of_this_batch(h: Tensor, mu: Tensor) -> Tensor:
     return both_modes(h, own, q).mean(0)
 
 
-PENALTY = Task(
+TASK = Task(
     id="shade.penalty",
     title="The SHADE penalty of one layer",
     difficulty=2,
@@ -85,7 +84,7 @@ PENALTY = Task(
         "each    <- (1 - q) * absent + q * present    # (K, D)\n"
         "return the mean of each over the samples     # (D,)",
     ),
-    oracle=penalty_oracle,
+    oracle=oracle,
     gradients=("h",),
     cases=(
         Case("5 samples of 3 units", layer(5, 3)),
@@ -229,5 +228,3 @@ PENALTY = Task(
         ),
     ),
 )
-
-TASKS = (PENALTY,)

@@ -1,0 +1,9 @@
+"""How well the graders grade: every reference solution is changed in every small way, and each changed one
+must be refused.
+
+``operators``   the small ways to change a piece of code
+``references``  the solutions, taken from ``solutions/NN_topic.py``
+``survey``      changes them all, asks the graders, records the result
+``equivalent``  changed solutions that are still right (``equivalent.toml``), each with its reason
+``page``        the page of the book that shows the result
+"""
