@@ -7,7 +7,8 @@ import pytest
 import torch
 
 OURS = [name for name in os.environ if name.startswith("COURSE_")]
-KEPT = ("COURSE_DATA", "COURSE_BROWSER", "COURSE_REQUIRE_BROWSER")  # what a test run is told from outside
+# What a test run is told from outside.
+KEPT = ("COURSE_DATA", "COURSE_BROWSER", "COURSE_REQUIRE_BROWSER", "COURSE_REQUIRE_NBGRADER")
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,16 @@ def test_a_missing_word_is_told_what_is_possible(words, capsys):
 
 @pytest.mark.parametrize(
     "words",
-    [["doctor"], ["grade"], ["data", "list"], ["data", "fetch"], ["study", "run"], ["study", "report"]],
+    [
+        ["doctor"],
+        ["grade"],
+        ["convert"],
+        ["progress"],
+        ["data", "list"],
+        ["data", "fetch"],
+        ["study", "run"],
+        ["study", "report"],
+    ],  # fmt: skip
 )
 def test_every_command_has_help(words, capsys):
     with pytest.raises(SystemExit) as stopped:
@@ -123,3 +132,54 @@ def test_ctrl_c_is_one_line(monkeypatch, capsys):
     monkeypatch.setattr(doctor, "examine", stop)
     assert cli.main(["doctor"]) == 130
     assert "Traceback" not in capsys.readouterr().err
+
+
+# --- grading ---------------------------------------------------------------------------------
+
+
+def test_grade_hands_every_option_on(monkeypatch):
+    seen = {}
+    monkeypatch.setattr("course_lib.grading.grade_files", lambda files, **options: seen.update(options) or 7)
+    words = "grade a.ipynb --json j --csv c --feedback f --timeout 9 --hidden h --jobs 3 --brief --anew"
+    assert cli.main(words.split()) == 7
+    assert seen == {
+        "timeout": 9.0, "json_out": "j", "csv_out": "c", "feedback": "f", "hidden": "h", "jobs": 3,
+        "brief": True, "anew": True,
+    }  # fmt: skip
+
+
+def test_an_empty_notebook_travels_from_grading_to_every_format(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "01_shade.ipynb").write_text("")
+    assert cli.main("grade 01_shade.ipynb --json out.json --csv out.csv --feedback pages".split()) == 2
+    assert "the file is empty" in (tmp_path / "out.csv").read_text(encoding="utf-8")
+    assert (tmp_path / "pages" / "index.html").exists()
+    for format in ("csv", "html", "junit", "gradescope", "classroom50"):
+        assert cli.main(["convert", format, "out.json", f"as.{format}"]) == 0
+        assert (tmp_path / f"as.{format}").stat().st_size > 100
+    capsys.readouterr()
+    assert cli.main(["convert", "junit", "out.csv", "x"]) == 2
+    assert cli.main(["convert", "pdf", "out.json", "x"]) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 2 and all(line.startswith("course: ") for line in errors)
+    assert "possible are csv, html, junit, gradescope, classroom50" in errors[1]
+
+
+def test_progress_is_shown_written_and_forgotten(tmp_path, capsys):
+    from course_lib.grading import check
+
+    check("shade.penalty", lambda h, mu: h.sum(0))
+    capsys.readouterr()
+    assert cli.main(["progress"]) == 0
+    (line,) = [row for row in capsys.readouterr().out.splitlines() if "shade.penalty" in row]
+    assert "not yet" in line
+    for option, name in (("--page", "p.html"), ("--export", "p.csv"), ("--export", "p.json")):
+        assert cli.main(["progress", option, str(tmp_path / name)]) == 0
+        assert "shade.penalty" in (tmp_path / name).read_text(encoding="utf-8")
+    assert cli.main(["progress", "--export", str(tmp_path / "p.txt")]) == 2
+    assert cli.main(["progress", "nothing"]) == 2
+    assert cli.main(["progress", "--forget", "shade.penalty"]) == 0
+    capsys.readouterr()
+    assert cli.main(["progress", "shade"]) == 0
+    (line,) = [row for row in capsys.readouterr().out.splitlines() if "shade.penalty" in row]
+    assert "not checked" in line

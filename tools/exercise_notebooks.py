@@ -158,8 +158,9 @@ def finished(cell: NotebookNode, kind: str | None, task: Task | None, order: lis
     else:
         marks |= {"grade": True, "points": task.points}
         marks["grade_id"] += "-check"
+    made.metadata["deletable"] = False  # as nbgrader's release has it: a check needs its answer's cell
     if marks["locked"]:
-        made.metadata |= {"editable": False, "deletable": False}
+        made.metadata["editable"] = False
     made.metadata["nbgrader"] = marks
     return made
 

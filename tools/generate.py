@@ -9,6 +9,7 @@ from course_lib.files import write_atomically
 from course_lib.runtime import CourseError
 from course_lib.studies import paper_and_here
 from tools import chapter_notebooks, data_page, exercise_notebooks
+from tools.mutation import page as graders_page
 from tools.notebook_common import write_safely
 from tools.plain.parse import NotPlain
 from tools.project import ROOT
@@ -19,6 +20,7 @@ FOLDERS = ("notebooks", "exercises", "solutions")  # where every notebook is a g
 def outputs() -> Iterator[tuple[Path, str]]:
     """Every generated file: its path and its whole text; the pages first, since chapters refer to them."""
     yield from data_page.outputs()
+    yield from graders_page.outputs()
     yield paper_and_here.PAGE, paper_and_here.page()
     yield from chapter_notebooks.outputs()
     yield from exercise_notebooks.outputs()

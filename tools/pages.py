@@ -46,3 +46,20 @@ def recorded_runs(root: Path = ROOT) -> dict:
     if not record.exists():
         return {"scale": "", "machine": {}, "budget": {}, "chapters": {}}
     return json.loads(record.read_text(encoding="utf-8"))
+
+
+def task_rows(chapter: str) -> list[list[str]]:
+    """The table of a chapter's tasks: its head, a row for each (the name of the answer second), their sum.
+
+    Raises:
+        ValueError: there is no such chapter.
+    """
+    from course_lib.grading import tasks  # brings torch, which a build with nothing to do can spare
+
+    chosen = tasks.of_chapter(chapter)
+    rows = [["Task", "You write", "Difficulty", "Minutes", "Points"]]
+    for number, task in enumerate(chosen, start=1):
+        title = f"{number}. {task.title}"
+        rows.append([title, task.function, f"{task.difficulty} of 5", str(task.minutes), str(task.points)])
+    minutes, points = (sum(getattr(task, what) for task in chosen) for what in ("minutes", "points"))
+    return [*rows, ["All", "", "", str(minutes), str(points)]]

@@ -1,4 +1,4 @@
-"""Two directives of the course: the header card of a chapter, and the table of measured run times."""
+"""The course's own directives: the header card of a chapter, its list of tasks, the table of run times."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -8,7 +8,7 @@ from docutils.parsers.rst import directives
 from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
-from tools.pages import executable_pages, notebooks_of, recorded_runs
+from tools.pages import executable_pages, notebooks_of, recorded_runs, task_rows
 from tools.project import read_project
 
 
@@ -62,6 +62,20 @@ class ChapterCard(SphinxDirective):
             yield titles[kind], [colab, nodes.Text(" · "), download]
 
 
+class TaskList(SphinxDirective):
+    """The tasks of a chapter's exercise, with what each costs and earns: ``{task-list} shade``."""
+
+    required_arguments = 1
+
+    def run(self):
+        try:
+            head, *rows = task_rows(self.arguments[0])
+        except ValueError as problem:
+            raise self.error(str(problem)) from None
+        shown = [[title, nodes.literal("", name) if name else "", *rest] for title, name, *rest in rows]
+        return [_table([head, *shown], "task-list")]
+
+
 class RunTimes(SphinxDirective):
     """The table of what the last execution measured, chapter by chapter, with the machine it ran on."""
 
@@ -79,7 +93,7 @@ class RunTimes(SphinxDirective):
         rows.append(["Budget", "", str(budget["cpu_seconds"]), str(budget["megabytes"])])
         machine = [(name, [nodes.Text(str(value))]) for name, value in record["machine"].items()]
         machine.append(("scale", [nodes.Text(record["scale"])]))
-        return [_table(rows), _definitions(machine, "machine-card")]
+        return [_table(rows, "run-times"), _definitions(machine, "machine-card")]
 
 
 def _page_link(page):
@@ -99,9 +113,9 @@ def _definitions(rows, kind):
     return box
 
 
-def _table(rows):
+def _table(rows, kind):
     """A table of texts or inline nodes, the first row its head."""
-    table = nodes.table(classes=["run-times"])
+    table = nodes.table(classes=[kind])
     group = nodes.tgroup(cols=len(rows[0]))
     group += [nodes.colspec(colwidth=1) for _ in rows[0]]
     head, body = nodes.thead(), nodes.tbody()
@@ -118,5 +132,6 @@ def _table(rows):
 
 def setup(app):
     app.add_directive("chapter-card", ChapterCard)
+    app.add_directive("task-list", TaskList)
     app.add_directive("run-times", RunTimes)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -100,7 +100,8 @@ def test_nbgrader_finds_its_metadata():
     check = cell_of(both()[1], "shade-penalty-check")
     assert check.source == 'check("shade.penalty", shade_penalty)'
     assert check.metadata.nbgrader.locked and check.metadata.editable is False
-    assert not cell_of(both()[1], "shade-penalty").metadata.nbgrader.locked
+    answer = cell_of(both()[1], "shade-penalty").metadata
+    assert not answer.nbgrader.locked and answer.deletable is False and "editable" not in answer
 
 
 # --- what a source must not do ---------------------------------------------------------------

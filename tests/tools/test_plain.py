@@ -148,6 +148,15 @@ def test_the_card_says_what_one_needs(convert):
     )
 
 
+def test_the_list_of_tasks_is_a_table(convert):
+    head, line, *rows = convert("```{task-list} shade\n```").split("\n")
+    assert head == "| Task | You write | Difficulty | Minutes | Points |" and set(line) <= set("| -")
+    assert rows[0].startswith("| 1. The SHADE penalty of one layer | `shade_penalty` | 2 of 5 |")
+    assert rows[-1].startswith("| All |")
+    with pytest.raises(NotPlain, match="no chapter 'nothing'"):
+        convert("```{task-list} nothing\n```")
+
+
 def test_tables(convert):
     rows = "* - a\n  - b\n* - 1\n  - 2\n    and more"
     text = f"```{{list-table}} Caption\n:header-rows: 1\n:name: tab\n\n{rows}\n```"

@@ -1,7 +1,8 @@
 """Small changes of a piece of Python: each gives a mutant that differs in one place.
 
-The changes are those that mutation testing commonly makes (operators, numbers, conditions, arguments,
-statements), and a few that matter for tensors: an axis, a reduction, a logarithm, a dropped call.
+The changes are those that mutation testing commonly makes (operators and their order, numbers, conditions,
+arguments, one parameter for another, statements), and a few that matter for tensors: an axis, a reduction, a
+logarithm, a dropped call.
 """
 
 import ast
@@ -54,12 +55,13 @@ def mutants(code: str, lines: set[int] | None = None) -> Iterator[Mutant]:
     """
     tree = ast.parse(code)
     seen = {ast.unparse(tree)}
+    parameters = sorted({each.arg for each in ast.walk(tree) if isinstance(each, ast.arg)} - {"self"})
     told: Counter[str] = Counter()
     for number, node in enumerate(ast.walk(tree)):
         line = getattr(node, "lineno", None)
         if line is None or (lines is not None and line not in lines):
             continue
-        for other in changed(node):
+        for other in (*changed(node), *of_parameter(node, parameters)):
             made = replaced(tree, number, other)
             try:
                 text = ast.unparse(made)
@@ -119,6 +121,8 @@ def of_operation(node: ast.BinOp) -> Iterator[ast.AST]:
         yield like(node, op=other())
     yield node.left
     yield node.right
+    if isinstance(node.op, ast.Sub | ast.Div | ast.MatMult | ast.Pow):
+        yield like(node, left=node.right, right=node.left)
 
 
 def of_unary(node: ast.UnaryOp) -> Iterator[ast.AST]:
@@ -170,6 +174,12 @@ def of_attribute(node: ast.Attribute) -> Iterator[ast.AST]:
 def of_name(node: ast.Name) -> Iterator[ast.AST]:
     if node.id in OTHER_NAME and isinstance(node.ctx, ast.Load):
         yield like(node, id=OTHER_NAME[node.id])
+
+
+def of_parameter(node: ast.AST, parameters: list[str]) -> Iterator[ast.AST]:
+    """Another parameter in the place of one."""
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in parameters:
+        yield from (like(node, id=other) for other in parameters if other != node.id)
 
 
 def of_subscript(node: ast.Subscript) -> Iterator[ast.AST]:

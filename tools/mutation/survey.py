@@ -69,8 +69,8 @@ def known_equivalents() -> dict[str, dict[str, str]]:
 
 
 def rate(entry: dict) -> float:
-    """The share of mutants that are refused, of those that are not equivalent."""
-    refused_ones = sum(entry["refused"].values())
+    """The share that is refused, of the mutants that run to their end and are not equivalent."""
+    refused_ones = sum(count for cause, count in entry["refused"].items() if cause != "unusable")
     return refused_ones / (refused_ones + len(entry["survivors"]))
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from tools.pages import notebooks_of
+from tools.pages import notebooks_of, task_rows
 from tools.plain.inline import Inline
 from tools.plain.kinds import ADMONITIONS, FIGURES, PROOFS, UNNUMBERED_PROOF
 from tools.plain.labels import TARGET
@@ -59,6 +59,8 @@ class Blocks:
             return self.inline.display("\n".join([block.argument, *body]), options.get("label"))
         if name == "chapter-card":
             return self.card(options, block.place)
+        if name == "task-list":
+            return self.task_list(block)
         if name == "image":
             return f"![{options.get('alt', '')}]({self.inline.image(block.argument, block.place)})"
         if name == "list-table":
@@ -112,6 +114,14 @@ class Blocks:
         if path := notebooks.get("exercises"):
             rows.append(("Exercises", f"[{path}]({self.inline.project.colab_url(path)})"))
         return "\n".join(f"> **{name}:** {text}  " for name, text in rows).rstrip()
+
+    def task_list(self, block: Fence) -> str:
+        try:
+            head, *rows = task_rows(block.argument.strip())
+        except ValueError as problem:
+            raise block.place.error(str(problem)) from None
+        rows = [[title, f"`{name}`" if name else "", *rest] for title, name, *rest in rows]
+        return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
 
     def list_table(
         self, block: Fence, title: str, options: dict[str, str], body: tuple[str, ...], place: Place
