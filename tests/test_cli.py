@@ -32,7 +32,7 @@ def test_a_missing_word_is_told_what_is_possible(words, capsys):
         ["data", "fetch"],
         ["study", "run"],
         ["study", "report"],
-    ],  # fmt: skip
+    ],
 )
 def test_every_command_has_help(words, capsys):
     with pytest.raises(SystemExit) as stopped:
@@ -140,8 +140,8 @@ def test_ctrl_c_is_one_line(monkeypatch, capsys):
 def test_grade_hands_every_option_on(monkeypatch):
     seen = {}
     monkeypatch.setattr("course_lib.grading.grade_files", lambda files, **options: seen.update(options) or 7)
-    words = "grade a.ipynb --json j --csv c --feedback f --timeout 9 --hidden h --jobs 3 --brief --anew"
-    assert cli.main(words.split()) == 7
+    words = ["grade", "a.ipynb", "--json", "j", "--csv", "c", "--feedback", "f", "--timeout", "9"]
+    assert cli.main([*words, "--hidden", "h", "--jobs", "3", "--brief", "--anew"]) == 7
     assert seen == {
         "timeout": 9.0, "json_out": "j", "csv_out": "c", "feedback": "f", "hidden": "h", "jobs": 3,
         "brief": True, "anew": True,
@@ -151,7 +151,10 @@ def test_grade_hands_every_option_on(monkeypatch):
 def test_an_empty_notebook_travels_from_grading_to_every_format(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "01_shade.ipynb").write_text("")
-    assert cli.main("grade 01_shade.ipynb --json out.json --csv out.csv --feedback pages".split()) == 2
+    for name in ("CLASSROOM", "ASSIGNMENT", "SUBMISSION_TAG", "COMMIT_URL", "RELEASE_URL", "OWNER"):
+        monkeypatch.setenv(name, "as the runner says")
+    outputs = ["--json", "out.json", "--csv", "out.csv", "--feedback", "pages"]
+    assert cli.main(["grade", "01_shade.ipynb", *outputs]) == 2
     assert "the file is empty" in (tmp_path / "out.csv").read_text(encoding="utf-8")
     assert (tmp_path / "pages" / "index.html").exists()
     for format in ("csv", "html", "junit", "gradescope", "classroom50"):
@@ -175,7 +178,7 @@ def test_progress_is_shown_written_and_forgotten(tmp_path, capsys):
     assert "not yet" in line
     for option, name in (("--page", "p.html"), ("--export", "p.csv"), ("--export", "p.json")):
         assert cli.main(["progress", option, str(tmp_path / name)]) == 0
-        assert "shade.penalty" in (tmp_path / name).read_text(encoding="utf-8")
+        assert "The SHADE penalty" in (tmp_path / name).read_text(encoding="utf-8")
     assert cli.main(["progress", "--export", str(tmp_path / "p.txt")]) == 2
     assert cli.main(["progress", "nothing"]) == 2
     assert cli.main(["progress", "--forget", "shade.penalty"]) == 0

@@ -5,16 +5,23 @@ How an answer travels:
 ``tasks``        one file a chapter: the tasks as data (``task``)
 ``observe``      tries an answer on every case and writes down what it does (``observation``, ``values``)
 ``judge``        compares that with the oracle: the first cause, and whose misconception it is (``outcome``)
-``engine``       ``check`` and ``hint``; ``report`` shows them
+``engine``       ``check``, ``hint`` and ``passed``; ``report`` shows them
+``overview``     ``progress``: what the journal (``store``, ``records``) says of each task
 ``hand_ins``     ``course grade``: runs each notebook in a process of its own and judges in ours
 ``exports``      the report in other formats, and pages to hand back
 """
 
 import importlib
 
-_HOMES = {"check": "engine", "hint": "engine", "progress": "overview", "grade_files": "hand_ins.many"}
+_HOMES = {
+    "check": "engine",
+    "hint": "engine",
+    "passed": "engine",
+    "progress": "overview",
+    "grade_files": "hand_ins.many",
+}
 
-__all__ = ["check", "grade_files", "hint", "progress"]
+__all__ = ["check", "grade_files", "hint", "passed", "progress"]
 
 
 def __getattr__(name: str):

@@ -7,7 +7,7 @@ from typing import Any
 from course_lib.grading import report, tasks
 from course_lib.grading.judge import judge
 from course_lib.grading.observe import observe
-from course_lib.grading.outcome import NOT_ATTEMPTED, Outcome
+from course_lib.grading.outcome import NOT_ATTEMPTED, PASSED, Outcome
 from course_lib.grading.records import note_check, note_hint, record
 
 
@@ -44,6 +44,18 @@ def check(task_id: str, answer: Any) -> Outcome:
         raise kind(f"{task_id}: {outcome.state}. {outcome.says}")
     report.show(report.text(outcome, used), report.page(outcome, used))
     return outcome
+
+
+def passed(task_id: str) -> bool:
+    """Whether the last check of a task passed; for cells that need the answer to go on.
+
+    Args:
+        task_id: such as ``shade.penalty``.
+
+    Raises:
+        ValueError: there is no such task.
+    """
+    return record(tasks.get(task_id).id).last == PASSED
 
 
 def is_strict() -> bool:

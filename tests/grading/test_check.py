@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from course_lib.grading import check, hint, progress, report, tasks
+from course_lib.grading import check, hint, passed, progress, report, tasks
 from course_lib.grading.engine import CheckFailed, NotAttempted
 from course_lib.grading.records import record
 from tests.grading.answers import right, stub
@@ -172,6 +172,16 @@ def test_progress_tells_what_the_checks_found(capsys):
     total = sum(task.points for task in tasks.of_chapter("shade"))
     assert capsys.readouterr().out.startswith(f"2 of {total} points\n  ✓ shade.penalty")
     assert record("shade.penalty").tries == 2
+
+
+def test_a_cell_can_ask_whether_the_answer_above_is_right():
+    assert not passed("shade.penalty")
+    check("shade.penalty", right)
+    assert passed("shade.penalty") and not passed("shade.averages")
+    check("shade.penalty", sums)
+    assert not passed("shade.penalty")
+    with pytest.raises(ValueError, match="There is no task"):
+        passed("shade.penaltty")
 
 
 # --- how it looks ----------------------------------------------------------------------------

@@ -121,6 +121,10 @@ class Nbgrader:
             raise NotRun(done.stdout)
         return done.stdout
 
+    def notebook(self, step: str, student: str = "") -> Path:
+        """Where nbgrader wants or puts a notebook."""
+        return self.folder / step / student / "01_shade" / "01_shade.ipynb"
+
     def points(self) -> dict[str, dict[str, list[float]]]:
         """For each student, by the ids of the check cells, the points and how many there are."""
         return json.loads(self.run(self.programs / "python", "-W", "ignore", "-c", READ_POINTS))
@@ -178,11 +182,11 @@ def test_nbgrader_makes_the_same_release_and_gives_the_same_points(nbgrader, tmp
         nbformat.read(ROOT / folder / "01_shade.ipynb", as_version=4) for folder in ("exercises", "solutions")
     )
 
-    source = nbgrader.folder / "source" / "01_shade" / "01_shade.ipynb"
+    source = nbgrader.notebook("source")
     source.parent.mkdir(parents=True)
     shutil.copy(ROOT / "solutions" / "01_shade.ipynb", source)
     assert warnings_in(nbgrader("generate_assignment", "01_shade")) == []
-    release = nbformat.read(nbgrader.folder / "release" / "01_shade" / "01_shade.ipynb", as_version=4)
+    release = nbformat.read(nbgrader.notebook("release"), as_version=4)
     assert [comparable(cell) for cell in release.cells] == [comparable(cell) for cell in shipped.cells]
 
     said = nbgrader("validate", source)
@@ -190,16 +194,14 @@ def test_nbgrader_makes_the_same_release_and_gives_the_same_points(nbgrader, tmp
 
     students = {"right": solution, "empty": shipped, "mixed": mixed(release, solution)}
     for name, notebook in students.items():
-        path = nbgrader.folder / "submitted" / name / "01_shade" / "01_shade.ipynb"
+        path = nbgrader.notebook("submitted", name)
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(notebook), encoding="utf-8")
     warned = warnings_in(nbgrader("autograde", "01_shade"))
     assert {WEAKENED, DELETED} == {
         word for line in warned for word in line.split() if word.startswith("shade-")
     }
-    ran = (nbgrader.folder / "autograded" / "right" / "01_shade" / "01_shade.ipynb").read_text(
-        encoding="utf-8"
-    )
+    ran = nbgrader.notebook("autograded", "right").read_text(encoding="utf-8")
     (trainings,) = re.findall(r'"(\d+) trainings, a dot for each', ran)
     assert int(trainings) < 20  # the file of settings makes the scale smoke; at cpu there are 48
     assert not Path(os.environ["COURSE_PROGRESS"]).exists()  # the instructor's own progress is untouched

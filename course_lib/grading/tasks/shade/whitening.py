@@ -136,6 +136,12 @@ TASK = Task(
             "Use all of Λ: turn the samples to its eigenvectors first.",
         ),
         Misconception(
+            "each input by itself, N - 1",
+            lambda x: (x - x.mean(0)) / x.std(0),
+            "Each input is divided by its own standard deviation (with N - 1), and they still vary together. "
+            "Take the eigenvectors of the whole covariance Λ, with 1/N.",
+        ),
+        Misconception(
             "correlation instead of covariance",
             lambda x: centre(x) @ power(torch.corrcoef(x.T), -0.5),
             "You whiten with the correlation of the inputs, which knows nothing of their sizes. "
