@@ -25,21 +25,9 @@ BIN = "Scripts" if os.name == "nt" else "bin"
 NBGRADER = "nbgrader==0.9.6"
 TASKS = {grade_id(task.id): task for task in tasks.of_chapter("shade")}
 
-# What the page for instructors tells them to write.
-CONFIG = """\
-import os
-
-os.environ["COURSE_SCALE"] = "smoke"
-os.environ["COURSE_DEVICE"] = "cpu"
-
-c = get_config()
-c.CourseDirectory.course_id = "representations"
-c.ClearSolutions.code_stub = {
-    "python": "# Write your answer here, in place of the next line.\\nraise NotImplementedError()"
-}
-c.Execute.timeout = 600
-c.OverwriteCells.add_missing_cells = True
-"""
+# What the page for teachers tells them to write.
+PAGE = (ROOT / "book" / "teaching.md").read_text(encoding="utf-8")
+(CONFIG,) = re.findall(r"```python\n(import os\n.*?get_config.*?)```", PAGE, re.DOTALL)
 
 READ_POINTS = """\
 import json
