@@ -1,5 +1,12 @@
-"""Every task of the course: the stub is not attempted, the reference passes, each catalogued wrong answer is
-told its own mistake and no other's."""
+"""Every task of the course: the stub is not attempted, the reference and other right answers pass, and each
+catalogued wrong answer is told its own mistake and no other's.
+
+The file of tests of a task, ``tests/grading/CHAPTER/test_NAME.py``, gives ``RIGHT``, right answers written
+independently, and ``CAUSES_OF``, the causes of wrong answers that do not show as a wrong value.
+"""
+
+import doctest
+import importlib
 
 import pytest
 
@@ -11,6 +18,10 @@ from tools.mutation.references import references
 
 REFERENCES = {r.task.id: r for chapter in tasks.chapters() for r in references(chapter)}
 ALL = [task for chapter in tasks.chapters() for task in tasks.of_chapter(chapter)]
+BESIDE = {
+    task.id: importlib.import_module("tests.grading.{}.test_{}".format(*task.id.split("."))) for task in ALL
+}
+RIGHT = [(task, answer) for task in ALL for answer in BESIDE[task.id].RIGHT]
 WRONG = [(task, entry) for task in ALL for entry in task.misconceptions]
 
 
@@ -25,6 +36,19 @@ def test_the_reference_passes_and_borrows_nothing(task):
 
 
 @pytest.mark.parametrize("task", ALL, ids=lambda task: task.id)
+def test_there_are_three_right_answers_besides_the_reference(task):
+    assert len(set(BESIDE[task.id].RIGHT)) >= 3
+
+
+@pytest.mark.parametrize(
+    ("task", "answer"), RIGHT, ids=[f"{t.id}-{getattr(a, '__name__', 'object')}" for t, a in RIGHT]
+)
+def test_right_answers_pass_however_they_are_written(task, answer):
+    outcome = verdict(task, answer)
+    assert outcome.says == "" and outcome.points == task.points
+
+
+@pytest.mark.parametrize("task", ALL, ids=lambda task: task.id)
 def test_the_stub_is_not_attempted(task):
     reference = REFERENCES[task.id]
     stub = reference.answer(without_solution(reference.code, task.id))
@@ -35,6 +59,7 @@ def test_the_stub_is_not_attempted(task):
 def test_a_wrong_answer_is_told_its_own_mistake(task, entry):
     outcome = verdict(task, entry.wrong)
     assert outcome.state == NOT_YET and outcome.points == 0
+    assert outcome.cause == getattr(BESIDE[task.id], "CAUSES_OF", {}).get(entry.name, "value")
     assert (outcome.misconception, outcome.advice) == (entry.name, entry.message)
 
 
@@ -52,3 +77,13 @@ def test_hints_escalate_and_give_no_code_away(task):
     assert "=" not in direction.replace("==", "") and "\n" in steps
     assert len(direction) < 400 and len(formula) > 20
     assert "return torch." not in steps and f"def {task.function}" not in steps
+
+
+@pytest.mark.parametrize("task", ALL, ids=lambda task: task.id)
+def test_the_example_in_the_text_is_what_the_reference_gives(task):
+    reference = REFERENCES[task.id]
+    space = reference.namespace()
+    found = doctest.DocTestFinder(recurse=False).find(space[task.function], task.function, globs=space)
+    tried = [doctest.DocTestRunner(verbose=False).run(test) for test in found]
+    assert sum(each.attempted for each in tried) > 0
+    assert sum(each.failed for each in tried) == 0

@@ -32,11 +32,15 @@ class Reference:
 
     def answer(self, code: str | None = None) -> object:
         """The answer that a text defines: the reference, or a mutant of it."""
+        return self.namespace(code).get(self.task.function)
+
+    def namespace(self, code: str | None = None) -> dict:
+        """Everything that the notebook has defined once this text has run."""
         space: dict = {"__name__": "solution"}
         with contextlib.redirect_stdout(io.StringIO()):
             for cell in (*self.before, code or self.code):
                 exec(compile(cell, "solution", "exec"), space)
-        return space.get(self.task.function)
+        return space
 
 
 def references(chapter: str, root: Path = ROOT) -> Iterator[Reference]:

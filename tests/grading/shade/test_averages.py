@@ -79,13 +79,6 @@ RIGHT = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("answer", RIGHT, ids=lambda answer: getattr(answer, "__name__", "module"))
-def test_right_answers_pass_however_they_are_written(answer):
-    outcome = verdict(TASK, answer)
-    assert outcome.says == ""
-    assert outcome.passed and outcome.points == TASK.points
-
-
 # --- wrong answers ---------------------------------------------------------------------------
 
 CAUSES_OF = {
@@ -93,17 +86,6 @@ CAUSES_OF = {
     "gradient leaks through p": "gradient",
     "writes into mu and p": "inputs",
 }
-
-
-@pytest.mark.parametrize("entry", TASK.misconceptions, ids=lambda entry: entry.name)
-def test_each_wrong_answer_gets_its_own_message(entry):
-    outcome = verdict(TASK, entry.wrong)
-    assert (outcome.misconception, outcome.advice) == (entry.name, entry.message)
-    assert outcome.cause == CAUSES_OF.get(entry.name, "value")
-
-
-def test_no_two_wrong_answers_are_told_the_same():
-    assert len({entry.message for entry in TASK.misconceptions}) == len(TASK.misconceptions)
 
 
 def test_a_required_decay_is_a_wrong_signature():

@@ -73,27 +73,9 @@ RIGHT = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("answer", RIGHT, ids=lambda answer: answer.__name__)
-def test_right_answers_pass_however_they_are_written(answer):
-    outcome = verdict(TASK, answer)
-    assert outcome.says == ""
-    assert outcome.passed and outcome.points == TASK.points
-
-
 # --- wrong answers ---------------------------------------------------------------------------
 
 CAUSES_OF = {"hard modes": "finite", "gradient cut from between": "gradient", "writes into h": "inputs"}
-
-
-@pytest.mark.parametrize("entry", TASK.misconceptions, ids=lambda entry: entry.name)
-def test_each_wrong_answer_gets_its_own_message(entry):
-    outcome = verdict(TASK, entry.wrong)
-    assert (outcome.misconception, outcome.advice) == (entry.name, entry.message)
-    assert outcome.cause == CAUSES_OF.get(entry.name, "value")
-
-
-def test_no_two_wrong_answers_are_told_the_same():
-    assert len({entry.message for entry in TASK.misconceptions}) == len(TASK.misconceptions)
 
 
 def test_the_variance_of_torch_is_recognised_in_another_spelling():

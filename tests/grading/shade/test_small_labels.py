@@ -77,13 +77,6 @@ ENDS = ("mean", "low", "high")
 RIGHT = [with_tensors, loops, with_a_printed_table, with_the_courses_metric, lists]
 
 
-@pytest.mark.parametrize("answer", RIGHT, ids=lambda answer: answer.__name__)
-def test_right_answers_pass_however_they_are_written(answer):
-    outcome = verdict(answer)
-    assert outcome.says == ""
-    assert outcome.passed and outcome.points == TASK.points
-
-
 def test_training_is_not_borrowing():
     assert verdict(with_tensors, watch=True).passed
 
@@ -91,20 +84,6 @@ def test_training_is_not_borrowing():
 # --- wrong answers ---------------------------------------------------------------------------
 
 CAUSES_OF = {"labels in columns": "shape", "no interval without spread": "finite"}
-
-
-@pytest.mark.parametrize("entry", TASK.misconceptions, ids=lambda entry: entry.name)
-def test_each_wrong_answer_gets_its_own_message(entry):
-    outcome = verdict(entry.wrong)
-    assert (outcome.misconception, outcome.advice) == (entry.name, entry.message)
-    assert outcome.cause == CAUSES_OF.get(entry.name, "value")
-    assert outcome.state == "not yet"
-
-
-def test_there_are_enough_of_them_and_no_two_say_the_same():
-    assert len(TASK.misconceptions) >= 8
-    assert len({entry.name for entry in TASK.misconceptions}) == len(TASK.misconceptions)
-    assert len({entry.message for entry in TASK.misconceptions}) == len(TASK.misconceptions)
 
 
 def test_a_wrong_answer_is_recognised_by_what_it_does_not_by_how_it_is_written():

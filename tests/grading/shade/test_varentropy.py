@@ -79,13 +79,6 @@ RIGHT = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("answer", RIGHT, ids=lambda answer: getattr(answer, "__name__", "module"))
-def test_right_answers_pass_however_they_are_written(answer):
-    outcome = verdict(TASK, answer)
-    assert outcome.says == ""
-    assert outcome.passed and outcome.points == TASK.points
-
-
 # --- wrong answers ---------------------------------------------------------------------------
 
 CAUSES_OF = {
@@ -98,20 +91,6 @@ CAUSES_OF = {
     "no gradient": "gradient",
     "writes into x": "inputs",
 }
-
-
-@pytest.mark.parametrize("entry", TASK.misconceptions, ids=lambda entry: entry.name)
-def test_each_wrong_answer_gets_its_own_message(entry):
-    outcome = verdict(TASK, entry.wrong)
-    assert (outcome.misconception, outcome.advice) == (entry.name, entry.message)
-    assert outcome.cause == CAUSES_OF.get(entry.name, "value")
-    assert outcome.state == "not yet"
-
-
-def test_there_are_enough_of_them_and_no_two_say_the_same():
-    assert len(TASK.misconceptions) >= 8
-    assert len({entry.name for entry in TASK.misconceptions}) == len(TASK.misconceptions)
-    assert len({entry.message for entry in TASK.misconceptions}) == len(TASK.misconceptions)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from torch import Tensor, nn, relu
 from torch.nn.functional import conv2d
 
 from course_lib.grading.draws import normal
-from course_lib.grading.task import Case, Task
+from course_lib.grading.task import Case, Task, Unfit
 from course_lib.grading.tasks.shade.wrong_regularizers import MISCONCEPTIONS
 
 NETS = {  # which of its ReLUs are listed, and the shapes of its weights
@@ -162,7 +162,7 @@ def use(answer: type, net: str, weights: Tensor, x1: Tensor, x2: Tensor, x3: Ten
 def attached(answer: type, model: nn.Module, layers: list[nn.Module]) -> nn.Module:
     regularizer = answer(model, layers)
     if not isinstance(regularizer, nn.Module):
-        raise TypeError(f"{answer.__name__} must be derived from nn.Module, or it has no state_dict")
+        raise Unfit(f"{answer.__name__} must be derived from nn.Module, or it has no state_dict")
     return regularizer
 
 
@@ -170,7 +170,7 @@ def penalty_of(regularizer: nn.Module) -> Tensor:
     penalty = regularizer.penalty()
     if not isinstance(penalty, Tensor):
         kind = type(penalty).__name__
-        raise TypeError(f"penalty() must return a scalar tensor, but it returned a {kind}")
+        raise Unfit(f"penalty() must return a scalar tensor, but it returned a {kind}")
     return penalty
 
 

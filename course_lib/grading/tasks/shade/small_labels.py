@@ -8,7 +8,7 @@ from scipy import stats
 from torch import Tensor
 
 from course_lib.grading.draws import normal
-from course_lib.grading.task import Case, Task
+from course_lib.grading.task import Case, Task, Unfit
 from course_lib.grading.tasks.shade.known_training import KnownTraining
 from course_lib.grading.tasks.shade.wrong_comparisons import MISCONCEPTIONS
 
@@ -40,7 +40,7 @@ def use(answer: Callable, accuracies: Tensor, labels: Tensor, seeds: Tensor) -> 
     if result is None or result is NotImplemented or result is ...:
         return result
     if not isinstance(result, tuple | list) or len(result) != len(NAMES):
-        raise TypeError(f"the result must be a tuple of four, {', '.join(NAMES)}")
+        raise Unfit(f"The result must be a tuple of four, {', '.join(NAMES)}")
     tables = [torch.as_tensor(each, device=accuracies.device) for each in result]
     tables = [each if each.is_floating_point() else each.double() for each in tables]
     return *(torch.tensor(n).to(accuracies) for n in (train.other_seeds, train.calls)), *tables
