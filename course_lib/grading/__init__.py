@@ -2,8 +2,9 @@
 
 How an answer travels:
 
-``tasks``        one file a chapter: the tasks as data (``task``)
-``observe``      tries an answer on every case and writes down what it does (``observation``, ``values``)
+``tasks``        a folder a chapter: the tasks as data (``task``), their inputs drawn by ``draws``
+``observe``      tries an answer on every case and writes down what it does (``observation``, ``values``):
+                 called within limits by ``calling``, watched by ``borrowing``
 ``judge``        compares that with the oracle: the first cause, and whose misconception it is (``outcome``)
 ``engine``       ``check``, ``hint`` and ``passed``; ``report`` shows them
 ``overview``     ``progress``: what the journal (``store``, ``records``) says of each task
