@@ -242,6 +242,7 @@ def test_gradients_reach_every_parameter():
         (lambda: nets.SmallConvNet((3, 7, 28)), "at least 8x8"),
         (lambda: nets.AlexNetLike((3, 3, 3)), "at least 4x4"),
         (lambda: nets.SmallInception((3, 3, 3)), "at least 4x4"),
+        (lambda: nets.SmallInception(width=0.03), "width is 0.03"),
         (lambda: nets.WideResNet((3, 3, 3)), "at least 4x4"),
         (lambda: nets.MLP((28, 28)), "height, width"),
         (lambda: nets.MLP((0, 28, 28)), "whole numbers from 1"),

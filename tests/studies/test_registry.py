@@ -39,7 +39,7 @@ def test_every_declared_study_is_whole():
     assert len({study.id for study in declared}) == len(declared) > 0
     for study in declared:
         assert studies.get(study.id) is study
-        assert study.id.split(".")[0] == study.measure.__module__.rsplit(".")[-1]
+        assert study.id.split(".")[0] == study.measure.__module__.split(".")[2]
         assert set(study.configs) == set(SCALES)
         assert all(json.loads(json.dumps(cell)) == list(cell) for cell in study.paper)
         assert all(claim.text.endswith(".") for claim in study.claims)

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from course_lib import data, studies
-from course_lib.studies.shade import PAPER_LABELS, labelled_images
+from course_lib.studies.shade.labels_curve import PAPER_LABELS
+from course_lib.studies.shade.shared import labelled_images
 from course_lib.studies.verdicts import quantity
 
 STUDY = studies.get("shade.figure_2_7a")
@@ -52,7 +53,7 @@ def test_labelled_images_are_balanced_or_else_in_proportion():
 
 
 def test_an_unknown_method_is_named():
-    with pytest.raises(ValueError, match="method is 'shade2', possible are none, shade, varentropy"):
+    with pytest.raises(ValueError, match="method is 'shade2', possible are none, shade, det"):
         studies.run(STUDY, "smoke", 1, methods=("shade2",), **QUICK)
 
 
