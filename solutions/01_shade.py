@@ -487,8 +487,8 @@ def draw_landscape(ax, m):
     >>> draw_landscape(ax, 2.0)
     >>> [line.get_label() for line in ax.lines]
     ['penalty', 'wells']
-    >>> ax.lines[1].get_xdata().round(2)
-    array([-2.4,  2.4])
+    >>> [round(float(place), 2) for place in ax.lines[1].get_xdata()]
+    [-2.4, 2.4]
     """
     ### BEGIN SOLUTION
     h = torch.linspace(-5, 5, 1001, dtype=torch.float64)

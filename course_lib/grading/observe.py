@@ -53,6 +53,8 @@ def observe(
     if watch and (name := borrowed(task, answer)):
         return Observation((Trouble("borrowed", borrowing_message(name, noun_of(task))),))
     if task.kind == "figure":
+        import matplotlib.font_manager  # on its first use it takes longer than an answer may
+
         devices = ("cpu",)  # there is nothing to draw with on a GPU
     devices = devices or (("cpu", "cuda") if runtime.device().type == "cuda" else ("cpu",))
     calls: list[Call] = []

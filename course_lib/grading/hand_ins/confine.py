@@ -93,8 +93,6 @@ def needed() -> list[str]:
     library = Path(__file__).resolve().parents[2]
     packages = [path for path in sys.path if path and Path(path).resolve() != library.parent]
     places = [sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values(), *packages]
-    if "matplotlib" in sys.modules:  # its list of fonts takes seconds to make
-        places.append(sys.modules["matplotlib"].get_cachedir())
     return [*places, str(library), *SYSTEM]
 
 

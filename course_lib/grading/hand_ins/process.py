@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from course_lib.grading.hand_ins import tree
@@ -32,8 +33,10 @@ class Child:
     def __enter__(self) -> "Child":
         self.folder = tempfile.mkdtemp(prefix="course-grade-")
         self.mark = f"COURSE_HAND_IN={secrets.token_hex(8)}"
-        for name in ("work", "tmp", "cache"):
+        for name in ("work", "tmp", "cache", "cache/matplotlib"):
             Path(self.folder, name).mkdir()
+        for fonts in font_lists():
+            shutil.copy(fonts, Path(self.folder, "cache", "matplotlib"))
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "course_lib.grading.hand_ins.child"],
             cwd=Path(self.folder, "work"),
@@ -111,6 +114,18 @@ class Child:
                         events.put(json.loads(line[len(token) :]))
 
 
+@cache
+def font_lists() -> tuple[Path, ...]:
+    """matplotlib's list of this machine's fonts, which takes seconds to make: made once, copied often."""
+    import matplotlib
+
+    kept = Path(matplotlib.get_cachedir())
+    if not list(kept.glob("fontlist-*.json")):
+        with contextlib.suppress(OSError):  # then each notebook that draws makes its own
+            import matplotlib.font_manager
+    return tuple(kept.glob("fontlist-*.json"))
+
+
 def environment(folder: Path, mark: str) -> dict[str, str]:
     """The variables of a notebook's process: the same on every machine, and nothing of the instructor's."""
     kept = {name: value for name, value in os.environ.items() if name not in NOT_FOR_NOTEBOOKS}
@@ -124,6 +139,7 @@ def environment(folder: Path, mark: str) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1",
         "MPLBACKEND": "Agg",
+        "MPLCONFIGDIR": str(folder / "cache" / "matplotlib"),
         "IPYTHONDIR": str(folder / "cache" / "ipython"),
         "TMPDIR": str(folder / "tmp"),
         "COURSE_CACHE": str(folder / "cache"),

@@ -230,3 +230,13 @@ def test_it_works_without_ipython(tmp_path, monkeypatch):
     assert only_row(hand_in(tmp_path, "%matplotlib inline", ANSWER, "1 / 0")).points == 2
     row = only_row(hand_in(tmp_path, "def shade_penalty(h, mu):\n    return h.nothing"))
     assert "at your line 2: `return h.nothing`" in row.message
+
+
+@pytest.mark.slow
+def test_a_machine_that_has_never_drawn_refuses_no_drawing(tmp_path, monkeypatch):
+    """matplotlib's list of fonts is not there yet, and a notebook may not write it to where it belongs."""
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "none"))
+    monkeypatch.setattr("course_lib.grading.hand_ins.process.font_lists", lambda: ())
+    draws = "import matplotlib.pyplot as plt\nplt.figure().savefig('figure.png')"
+    grade = graded(hand_in(tmp_path, draws, ANSWER))
+    assert grade.notes == () and grade.tasks[0].points == 2
