@@ -5,6 +5,7 @@ ran a student's code and judge in its own.  An observation is plain data and tra
 """
 
 import contextlib
+import importlib
 import inspect
 import time
 from collections.abc import Callable
@@ -53,8 +54,7 @@ def observe(
     if watch and (name := borrowed(task, answer)):
         return Observation((Trouble("borrowed", borrowing_message(name, noun_of(task))),))
     if task.kind == "figure":
-        import matplotlib.font_manager  # on its first use it takes longer than an answer may
-
+        importlib.import_module("matplotlib.font_manager")  # its first use takes longer than an answer may
         devices = ("cpu",)  # there is nothing to draw with on a GPU
     devices = devices or (("cpu", "cuda") if runtime.device().type == "cuda" else ("cpu",))
     calls: list[Call] = []
