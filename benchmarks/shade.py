@@ -95,7 +95,7 @@ def main() -> None:
     print(f"value and gradient, {SAMPLES} samples of {UNITS} units, SHADE is faster than")
     forms = {"shade_penalty": shade_penalty, "each operation recorded": recorded, LOOP: unit_by_unit}
     dense = {name: value_and_gradient(form, SAMPLES, UNITS) for name, form in forms.items()}
-    best = race(dense, 5 * options.rounds)  # a fraction of a millisecond needs more turns
+    best = race(dense, options.rounds, turn=0.1)  # some take a fraction of a millisecond
     measured["dense layer"] = show(ratios(best, "shade_penalty"))
 
     forms.pop(LOOP)

@@ -23,3 +23,9 @@ def test_batches_are_as_much_faster_than_pil_as_promised(title, crop):
     contestants = contestants(benchmark.pictures().subset(range(512)), crop)
     best = race({name: contestants[name] for name in (benchmark.OURS, peer)}, rounds=3)
     assert ratios(best, benchmark.OURS)[peer] >= goal
+
+
+def test_a_turn_of_a_race_lasts_as_long_as_it_should():
+    calls = []
+    best = race({"short": lambda: calls.append(1)}, rounds=2, turn=0.01)
+    assert len(calls) > 20 and 0 < best["short"] < 0.001

@@ -100,7 +100,7 @@ def test_every_python_file_reads_in_one_sitting():
         for p in tracked()
         if p.suffix == ".py"
         and p.parent.name != "solutions"  # notebooks as text, mostly prose
-        and (n := p.read_text().count("\n")) > (450 if "tests" in p.parts else 300)
+        and (n := p.read_text().count("\n")) > 300
     }
     assert long == {}
 

@@ -76,6 +76,9 @@ class TaskList(SphinxDirective):
         return [_table([head, *shown], "task-list")]
 
 
+MEASURED = ("quiet_seconds", "cpu_seconds", "megabytes")  # what has a budget
+
+
 class RunTimes(SphinxDirective):
     """The table of what the last execution measured, chapter by chapter, with the machine it ran on."""
 
@@ -84,13 +87,13 @@ class RunTimes(SphinxDirective):
         if not record["chapters"]:
             return [nodes.paragraph("", "No page has been executed yet; ./run book measures them all.")]
         budget = record["budget"]
-        rows = [["Page", "Seconds", "Processor seconds", "Peak memory (MB)"]]
+        rows = [["Page", "Seconds", "Not waiting for others", "Processor seconds", "Peak memory (MB)"]]
         for chapter in executable_pages(_root(self.env)):
             run = record["chapters"].get(chapter.stem)
             if run:
-                figures = [f"{run[key]:.0f}" for key in ("seconds", "cpu_seconds", "megabytes")]
+                figures = [f"{run[key]:.0f}" for key in ("seconds", *MEASURED)]
                 rows.append([_page_link(chapter.stem), *figures])
-        rows.append(["Budget", "", str(budget["cpu_seconds"]), str(budget["megabytes"])])
+        rows.append(["Budget", "", *(str(budget[key]) for key in MEASURED)])
         machine = [(name, [nodes.Text(str(value))]) for name, value in record["machine"].items()]
         machine.append(("scale", [nodes.Text(record["scale"])]))
         return [_table(rows, "run-times"), _definitions(machine, "machine-card")]

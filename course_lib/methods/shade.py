@@ -63,9 +63,10 @@ def update_moving_averages(
     mu, p = constant("mu", mu, h, MODES), constant("p", p, h, MODES)
     new_mu, new_p = [], []
     for z in (0, 1):
-        p_z_given_h = torch.sigmoid(h if z else -h)  # not 1 - sigmoid(h), which is 0 from h = 17 on
+        # not 1 - sigmoid(h), which is 0 from h = 17 on
+        p_z_given_h = torch.sigmoid(h) if z else torch.neg(h).sigmoid_()
         p_z = decay * p[z] + (1 - decay) * p_z_given_h.mean(samples)
-        mean_h = (p_z_given_h * h).mean(samples) / p_z.clamp(min=eps)
+        mean_h = p_z_given_h.mul_(h).mean(samples) / p_z.clamp(min=eps)
         new_mu.append(decay * mu[z] + (1 - decay) * mean_h)
         new_p.append(p_z)
     return torch.stack(new_mu), torch.stack(new_p)
@@ -162,6 +163,9 @@ class _WithinModes(torch.autograd.Function):
 
     So h is all that is kept for the backward pass, instead of one tensor for each operation. The
     interpolation keeps its precision where one mode is certain, however large h is.
+
+    A new tensor as large as a layer costs more than the arithmetic, so what is made here is overwritten where
+    it can be; in ``backward`` that is only what a second derivative does not need.
     """
 
     @staticmethod
@@ -170,16 +174,20 @@ class _WithinModes(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(h, absent, present)
         ctx.samples, ctx.detach_p = samples, detach_p
-        return torch.lerp((h - absent).square_(), (h - present).square_(), torch.sigmoid(h)).mean(samples)
+        square = (h - absent).square_().lerp_((h - present).square_(), torch.sigmoid(h))
+        return square.mean(samples)
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
-        """dω/dh = 2 (h - m(h)) - σ'(h) (μ¹ - μ⁰) (2h - μ⁰ - μ¹), with m(h) = σ(h) μ¹ + (1 - σ(h)) μ⁰."""
+        """dω/dh = 2 (h - m(h)) - σ'(h) (μ¹ - μ⁰) (2h - μ⁰ - μ¹), with m(h) = σ(h) μ¹ + (1 - σ(h)) μ⁰.
+
+        Half of it is h - μ⁰ - (μ¹ - μ⁰) (σ(h) + σ'(h) (h - midpoint)).
+        """
         h, absent, present = ctx.saved_tensors
-        sigma = torch.sigmoid(h)
-        half = h - torch.lerp(absent, present, sigma)  # towards the mean of both modes, weighted
+        pull = sigma = torch.sigmoid(h)  # towards the mean of both modes, weighted
         if not ctx.detach_p:  # and away from the midpoint between them
-            away = (sigma - sigma * sigma) * (h - (absent + present) / 2)
-            half = torch.addcmul(half, away, present - absent, value=-1)
+            slope = torch.addcmul(sigma, sigma, sigma, value=-1)
+            pull = torch.addcmul(sigma, slope, h - (absent + present) / 2)
+        half = (h - absent).addcmul_(pull, present - absent, value=-1)
         scale = 2 * gradient * h.shape[1] / h.numel()
-        return half * beside(scale, h), None, None, None, None
+        return half.mul_(beside(scale, h)), None, None, None, None

@@ -2,6 +2,9 @@
 
 All take images (B, C, H, W) and return logits (B, num_classes); ``features(x)`` is the input of the last
 linear layer ``head``; each ReLU is its own module.
+
+`weldon_from_resnet` makes the net of the thesis' ImageNet experiment out of a ResNet of torchvision, whose
+blocks use one ReLU module several times.
 """
 
 from torch import nn
@@ -11,18 +14,22 @@ from course_lib.nets.backbone import Backbone
 from course_lib.nets.convnet import SmallConvNet
 from course_lib.nets.inception import SmallInception
 from course_lib.nets.mlp import MLP
+from course_lib.nets.weldon import MaxMinPooling, Weldon, weldon_from_resnet
 from course_lib.nets.wideresnet import WideResNet
 
 __all__ = [
     "MLP",
     "AlexNetLike",
     "Backbone",
+    "MaxMinPooling",
     "SmallConvNet",
     "SmallInception",
+    "Weldon",
     "WideResNet",
     "build",
     "count_parameters",
     "names",
+    "weldon_from_resnet",
 ]
 
 NETS: dict[str, type[Backbone]] = {

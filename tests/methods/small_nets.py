@@ -42,3 +42,15 @@ def averages(shade):
 
 def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def batches_for(net, sizes=(7, 3, 5)):
+    return [batch_for(net, seed, n) for seed, n in enumerate(sizes)]
+
+
+def net_with_norms():
+    torch.manual_seed(3)
+    return nn.Sequential(
+        nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Dropout(0.5), nn.ReLU(),
+        nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Dropout(0.5), nn.ReLU(), nn.Linear(5, 2),
+    ).double()  # fmt: skip

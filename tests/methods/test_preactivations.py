@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from course_lib.methods import PreActivations, pre_activations
-from tests.methods.small_models import Reversed, Shared, conv_net, images
+from tests.methods.hooked_models import Reversed, Shared, conv_net, images
 
 
 def test_takes_what_enters_each_relu_with_its_graph():

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from course_lib.methods import PreActivations
-from tests.methods.small_models import conv_net, images
+from tests.methods.hooked_models import conv_net, images
 
 
 def test_several_passes_are_one_batch():

@@ -1,11 +1,16 @@
 """Pages run once, again when something changes, and one that fails says so and stops nothing else."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import nbformat
 import pytest
 
 from tools import execute, run_key
+from tools.pages import RUN_TIMES
 
 HEADER = """\
 ---
@@ -184,9 +189,28 @@ def test_pages_run_in_an_empty_folder_of_their_own(project):
 
 
 def test_old_runs_are_forgotten(tmp_path):
+    cost = {"seconds": 1.0, "quiet_seconds": 1.0, "cpu_seconds": 1.0, "megabytes": 1.0}
     for number in range(execute.KEPT_RUNS + 2):
-        execute.keep(
-            execute.Run("01_x", f"key{number}", nbformat.v4.new_notebook(), {"seconds": 1.0}), tmp_path
-        )
+        execute.keep(execute.Run("01_x", f"key{number}", nbformat.v4.new_notebook(), cost), tmp_path)
     assert len(list((tmp_path / "_build/runs/01_x").glob("*.ipynb"))) == execute.KEPT_RUNS
-    assert execute.kept(tmp_path / "01_x.md", f"key{number}", tmp_path).cost == {"seconds": 1.0}
+    assert execute.kept(tmp_path / "01_x.md", f"key{number}", tmp_path).cost == cost
+
+
+def test_a_run_of_which_less_was_measured_is_not_taken(tmp_path):
+    execute.keep(execute.Run("01_x", "key", nbformat.v4.new_notebook(), {"seconds": 1.0}), tmp_path)
+    assert execute.kept(tmp_path / "01_x.md", "key", tmp_path) is None
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this system does not tell")
+def test_waiting_for_others_is_no_fault_of_the_page_but_sleeping_is(project, monkeypatch):
+    root = project(**{"01_x": page("import time\ntime.sleep(3)")})
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * os.cpu_count())]
+    try:
+        execute.execute(root)
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    cost = json.loads((root / RUN_TIMES).read_text())["chapters"]["01_x"]
+    assert 3 <= cost["quiet_seconds"] < cost["seconds"]
