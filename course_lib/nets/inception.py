@@ -17,16 +17,33 @@ class SmallInception(Backbone):
     Args:
         in_shape: (channels, height, width) of one image.
         num_classes: number of logits.
+        width: factor on the maps of every convolution; 1 is the source's.
         dropout: probability to drop a feature, before the head.
+
+    Raises:
+        ValueError: the width leaves a convolution without maps.
     """
 
     smallest = 4
     any_size = True
 
-    def __init__(self, in_shape: Sequence[int] = (3, 28, 28), num_classes: int = 10, *, dropout: float = 0.0):
+    def __init__(
+        self,
+        in_shape: Sequence[int] = (3, 28, 28),
+        num_classes: int = 10,
+        *,
+        width: float = 1.0,
+        dropout: float = 0.0,
+    ):
         super().__init__(in_shape, num_classes)
-        layers = OrderedDict[str, nn.Module](stem=conv_unit(self.in_shape[0], 96, 3))
-        channels = 96
+        if not width * 32 >= 1:
+            raise ValueError(f"width is {width}, possible are factors from 1/32, which leave one map of 32.")
+
+        def wide(maps: int) -> int:
+            return round(width * maps)
+
+        channels = wide(96)
+        layers = OrderedDict[str, nn.Module](stem=conv_unit(self.in_shape[0], channels, 3))
         stages = (
             (80, ((32, 32), (32, 48))),  # Down(80) after Inc(32,32), Inc(32,48)
             (96, ((112, 48), (96, 64), (80, 80), (48, 96))),
@@ -34,11 +51,11 @@ class SmallInception(Backbone):
         )
         for s, (down, modules) in enumerate(stages, start=1):
             for m, (ones, threes) in enumerate(modules, start=1):
-                layers[f"stage{s}_inception{m}"] = Inception(channels, ones, threes)
-                channels = ones + threes
+                layers[f"stage{s}_inception{m}"] = Inception(channels, wide(ones), wide(threes))
+                channels = wide(ones) + wide(threes)
             if down:
-                layers[f"stage{s}_down"] = Down(channels, down)
-                channels += down
+                layers[f"stage{s}_down"] = Down(channels, wide(down))
+                channels += wide(down)
         layers["pool"] = nn.AdaptiveAvgPool2d(1)
         layers["flatten"] = nn.Flatten()
         layers["dropout"] = nn.Dropout(dropout)

@@ -1,6 +1,6 @@
 """The papers' tables and figures as studies that anybody can measure: the paper's value beside ours.
 
-A study is declared in the file of its chapter (``studies/shade.py``), measured with ``run`` or
+A study is declared in the room of its chapter (``studies/shade/``), measured with ``run`` or
 ``course study run``, recorded in ``results/`` and shown on the book's page *Paper and here*.
 """
 

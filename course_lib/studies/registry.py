@@ -1,7 +1,7 @@
 """How a study is declared: a table or figure of a source, what it claims, and how it is measured here.
 
-A chapter's studies stand in the file that carries the chapter's name, in a tuple ``STUDIES``; they are
-found there by that name alone, so a new chapter adds a file and touches none.
+A chapter's studies stand in the file or folder that carries the chapter's name, in a tuple ``STUDIES``; they
+are found there by that name alone, so a new chapter adds its own and touches none.
 """
 
 import dataclasses

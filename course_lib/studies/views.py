@@ -19,8 +19,7 @@ def values_table(result: "Result", unmeasured: bool = False) -> Table:
     """Cell by cell: paper, here, interval, seeds; ``unmeasured`` also lists what only the paper gives."""
     study, measured = result.study, result.cells
     listed = dict.fromkeys((*study.paper, *measured) if study.shown is None else study.shown)
-    if not unmeasured:
-        listed = [cell for cell in listed if cell in measured]
+    listed = [cell for cell in listed if cell in measured or (unmeasured and cell in study.paper)]
     heading = [*study.axes, "paper", "here", "95 % interval", "seeds"]
     numbers = frozenset(range(len(study.axes), len(heading)))
     return Table(heading, [_value_row(result, cell) for cell in listed], study.unit, numbers)

@@ -62,6 +62,8 @@ def test_the_tables_put_the_paper_beside_the_measurement(result):
 def test_tables_may_name_the_cells_they_show():
     few = studies.run(make_study(shown=(("method", 100),)), "cpu", 2)
     assert [row[:2] for row in few.table().rows] == [["method", "100"]]
+    nowhere = studies.run(make_study(shown=(("method", 100), ("method", 7))), "cpu", 2)
+    assert nowhere.table(unmeasured=True).rows == few.table().rows
 
 
 def test_text_html_and_markdown_say_the_same(result):

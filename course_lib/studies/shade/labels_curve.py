@@ -1,19 +1,15 @@
-"""The studies of the SHADE chapter (Robert 2019, Chapter 2)."""
+"""Fig. 2.7a: accuracy against the number of labels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
-from course_lib import data, runtime
-from course_lib.methods.shade import Shade
-from course_lib.methods.variance import VarEntropy
+from course_lib import data
 from course_lib.nets import SmallConvNet
 from course_lib.studies.registry import Cell, Claim, Study
-from course_lib.training import accuracy_of, cross_entropy, fit
-
-# --- Fig. 2.7a: accuracy against the number of labels ------------------------------------------
+from course_lib.studies.shade.shared import labelled_images, splits, train
+from course_lib.training import accuracy_of
 
 
 @dataclass(frozen=True)
@@ -43,66 +39,34 @@ class LabelsCurve:
 
 def measure_labels_curve(config: LabelsCurve, seed: int) -> dict[Cell, float]:
     """Test accuracy (%) by (method, labels); the methods share their first weights, labels and batches."""
-    device = runtime.device()
-    sized = config.size is not None and "size" in data.describe(config.data).options
-    options = {"size": config.size} if sized else {}
-    pool, test = (data.load(config.data, split, **options).to(device) for split in ("train", "test"))
+    pool, test = splits(config.data, config.size)
     mean, std = pool.statistics()
     test_batches = data.Batches(test, 1024, mean=mean, std=std)
-    accuracies = {}
-    for n in [n for n in config.labels if n <= len(pool)]:
-        labelled = pool.subset(labelled_images(pool.labels, n, seed))
-        for method in config.methods:
-            torch.manual_seed(seed)
-            model = SmallConvNet(pool.shape, pool.num_classes, width=config.width).to(device)
-            batches = data.Batches(
-                labelled,
-                config.batch_size,
-                replacement=True,
-                steps=config.steps,
-                seed=seed,
-                mean=mean,
-                std=std,
-                channels_last=True,  # a third faster on a CPU, and only the rounding differs
-            )
-            train(model, batches, method, config)
-            accuracies[method, n] = 100 * accuracy_of(model, test_batches)
-    return accuracies
+    return {
+        (method, n): 100 * accuracy_of(trained_net(pool, n, method, config, seed), test_batches)
+        for n in config.labels
+        if n <= len(pool)
+        for method in config.methods
+    }
 
 
-def labelled_images(labels: Tensor, n: int, seed: int) -> Tensor:
-    """Places of ``n`` labelled images: as many of each class, or in proportion where a class has too few."""
-    _, counts = labels.unique(return_counts=True)
-    if n <= len(counts) * int(counts.min()):
-        return data.balanced_subset(labels, n, seed)
-    return data.split_off(labels, n, seed)[1]
-
-
-def train(model: SmallConvNet, batches: data.Batches, method: str, config: LabelsCurve) -> None:
-    """Minimise the cross-entropy plus ``weight`` times the penalty of the method."""
-    how = {"lr": config.lr, "steps": config.steps, "channels_last": True, "progress": False}
-    if method == "none":
-        fit(model, batches, cross_entropy, **how)
-        return
-    with regulariser(model, method) as penalised:
-
-        def loss(model, batch, step):
-            return cross_entropy(model, batch, step) + config.weight * penalised.penalty()
-
-        fit(model, batches, loss, stateful={method: penalised}, **how)
-
-
-def regulariser(model: SmallConvNet, method: str) -> Shade | VarEntropy:
-    """The method on every tensor that enters a ReLU, its averages moved before the penalty is computed.
-
-    Raises:
-        ValueError: there is no such method.
-    """
-    if method == "shade":
-        return Shade(model, update_first=True)
-    if method == "varentropy":
-        return VarEntropy(model, decay=0, update_first=True)  # the mean of the batch itself
-    raise ValueError(f"method is {method!r}, possible are none, shade, varentropy.")
+def trained_net(pool: data.ImageSet, n: int, method: str, config: LabelsCurve, seed: int) -> SmallConvNet:
+    """The net of a method after training on ``n`` labelled images of the pool."""
+    mean, std = pool.statistics()
+    torch.manual_seed(seed)
+    model = SmallConvNet(pool.shape, pool.num_classes, width=config.width).to(pool.images.device)
+    batches = data.Batches(
+        pool.subset(labelled_images(pool.labels, n, seed)),
+        config.batch_size,
+        replacement=True,
+        steps=config.steps,
+        seed=seed,
+        mean=mean,
+        std=std,
+        channels_last=True,  # a third faster on a CPU, and only the rounding differs
+    )
+    train(model, batches, method, weight=config.weight, steps=config.steps, lr=config.lr)
+    return model
 
 
 def gain(at: Mapping[Cell, float], n: int) -> float:
@@ -172,5 +136,3 @@ FIGURE_2_7A = Study(
         ),
     ),
 )
-
-STUDIES = (FIGURE_2_7A,)
