@@ -248,7 +248,9 @@ TASK = Task(
         Case("a small ConvNet with batch norm", scenario("ConvNet", *images(4, 6, 3))),
         Case(
             "an MLP of which only the second ReLU is listed",
-            scenario("MLP, second ReLU only", (5, 4), (8, 4), (4, 4)),
+            scenario(
+                "MLP, second ReLU only", (1, 4), (8, 4), (4, 4)
+            ),  # a batch of one sample is a batch too,
         ),
         Case("an MLP in float32", scenario("MLP", (7, 4), (5, 4), (6, 4)), dtype=torch.float32),
     ),
