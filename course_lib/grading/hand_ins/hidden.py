@@ -3,7 +3,7 @@
 They stand in a Python file of the instructor's::
 
     from course_lib.grading.task import Case
-    from course_lib.grading.tasks.shade.penalty import layer
+    from course_lib.grading.tasks.shade.layers import layer
 
     CASES = {"shade.penalty": [Case("9 samples of 4 units", layer(9, 4))]}
 

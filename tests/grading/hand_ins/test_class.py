@@ -150,7 +150,7 @@ def shade_penalty(h, mu):
     cases = tmp_path / "cases.py"
     cases.write_text(
         "from course_lib.grading.task import Case\n"
-        "from course_lib.grading.tasks.shade.penalty import layer\n"
+        "from course_lib.grading.tasks.shade.layers import layer\n"
         'CASES = {"shade.penalty": [Case("9 samples of 4 units", layer(9, 4))]}\n'
     )
     folder = tmp_path / "class"

@@ -5,8 +5,8 @@ from functools import partial
 import torch
 from torch import Tensor, sigmoid
 
-from course_lib.grading.draws import normal
 from course_lib.grading.task import Case, Misconception, Task
+from course_lib.grading.tasks.shade.layers import far, layer, one_mode
 
 
 def oracle(h: Tensor, mu: Tensor, detach_p: bool = False) -> Tensor:
@@ -21,32 +21,6 @@ def oracle(h: Tensor, mu: Tensor, detach_p: bool = False) -> Tensor:
                 distance = h[k, d] - mu[z, d]
                 grad[k, d] += dq * distance**2 + q * 2 * distance
     return grad
-
-
-def layer(samples: int, units: int, **options: bool):
-    """Values on both sides of 0, and modes that are nowhere symmetric."""
-
-    def make(generator: torch.Generator) -> dict[str, Tensor | bool]:
-        middle = torch.tensor([[-1.3], [2.1]], dtype=torch.float64)
-        return {
-            "h": 0.4 + 1.7 * normal(generator, samples, units),
-            "mu": middle + 0.5 * normal(generator, 2, units),
-            **options,
-        }
-
-    return make
-
-
-def one_mode(generator: torch.Generator) -> dict[str, Tensor]:
-    """μ⁰ = μ¹: nothing pushes."""
-    made = layer(4, 3)(generator)
-    return {"h": made["h"], "mu": made["mu"][:1].repeat(2, 1)}
-
-
-def far(generator: torch.Generator) -> dict[str, Tensor]:
-    """|h| near 12: the mode is nearly certain."""
-    made = layer(4, 2)(generator)
-    return {"h": made["h"] + 12 * made["h"].sign(), "mu": made["mu"]}
 
 
 # --- wrong answers are variations of one right answer ----------------------------------------
@@ -112,7 +86,7 @@ TASK = Task(
         Case("detach_p=False and 2 samples of 2 units", layer(2, 2, detach_p=False)),
         Case("7 samples of 1 unit", layer(7, 1)),
         Case("two modes that are the same", one_mode),
-        Case("values far from zero", far),
+        Case("values far from zero", far(12)),
         Case("detach_p=True and 1 sample of 4 units", layer(1, 4, detach_p=True)),
         Case("6 samples of 5 units in float32", layer(6, 5), dtype=torch.float32),
     ),

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, relu, sigmoid
 
-from course_lib.grading.draws import normal
 from course_lib.grading.task import Case, Misconception, Task
+from course_lib.grading.tasks.shade.layers import far, layer, one_mode
 
 
 def oracle(h: Tensor, mu: Tensor) -> Tensor:
@@ -19,31 +19,6 @@ def oracle(h: Tensor, mu: Tensor) -> Tensor:
                 total = total + q * (h[k, d] - mu[z, d]) ** 2
         penalties.append(total / samples)
     return torch.stack(penalties)
-
-
-def layer(samples: int, units: int):
-    """A batch with values on both sides of 0, and modes that are nowhere symmetric."""
-
-    def make(generator: torch.Generator) -> dict[str, Tensor]:
-        middle = torch.tensor([[-1.3], [2.1]], dtype=torch.float64)
-        return {
-            "h": 0.4 + 1.7 * normal(generator, samples, units),
-            "mu": middle + 0.5 * normal(generator, 2, units),
-        }
-
-    return make
-
-
-def one_mode(generator: torch.Generator) -> dict[str, Tensor]:
-    """μ⁰ = μ¹: the penalty becomes a plain mean of squares."""
-    made = layer(4, 3)(generator)
-    return {"h": made["h"], "mu": made["mu"][:1].repeat(2, 1)}
-
-
-def far(generator: torch.Generator) -> dict[str, Tensor]:
-    """|h| near 25: only one of the two modes counts."""
-    made = layer(4, 2)(generator)
-    return {"h": made["h"] + 25 * made["h"].sign(), "mu": made["mu"]}
 
 
 def both_modes(h: Tensor, mu: Tensor, q: Tensor) -> Tensor:
@@ -92,7 +67,7 @@ TASK = Task(
         Case("1 sample of 4 units", layer(1, 4)),
         Case("7 samples of 1 unit", layer(7, 1)),
         Case("two modes that are the same", one_mode),
-        Case("values far from zero", far),
+        Case("values far from zero", far(25)),
         Case("6 samples of 5 units in float32", layer(6, 5), dtype=torch.float32),
     ),
     large=Case("64 samples of 16 units", layer(64, 16)),
