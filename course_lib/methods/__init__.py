@@ -1,9 +1,12 @@
 """The methods of the sources, one file each, and their baselines, one file per family.
 
 ``shade``              SHADE (Robert 2019, Chapter 2): within-mode variance of the pre-activations
+``shade_variants``     what the thesis leaves open in it: other moving means, a hard mode, the logarithm kept
 ``variance``           its relatives without the mode: VarEntropy, and the class-conditional oracle
 ``binary_activation``  BinAct (Robert 2019, §A.2.2): a ReLU that says one bit, and what lies above it
 ``discriminative``     the part of features that a linear layer reads, and how two-peaked a unit is
+``jacobian``           the squared Frobenius norm of the Jacobian of the logits
+``stability``          all pairs of several noisy passes over one image (Robert 2019, Eq. 2.7)
 ``layerwise``          what penalties on pre-activations share: hooks, moving averages, sums over layers
 ``preactivations``     recording what enters a model's ReLUs
 ``named_layers``       a layer, by module or by dotted name
@@ -21,8 +24,17 @@ from course_lib.methods.discriminative import (
     discriminative_split,
     mixture_gain,
 )
+from course_lib.methods.jacobian import jacobian_penalty
 from course_lib.methods.preactivations import PreActivations, pre_activations
 from course_lib.methods.shade import Shade, ShadeUnit, shade_penalty, update_moving_averages
+from course_lib.methods.shade_variants import (
+    ShadeVariant,
+    hard_penalty,
+    log_penalty,
+    update_hard_averages,
+    update_self_normalised,
+)
+from course_lib.methods.stability import all_pairs_stability
 from course_lib.methods.variance import (
     ClassVariance,
     VarEntropy,
@@ -38,19 +50,26 @@ __all__ = [
     "PreActivations",
     "Shade",
     "ShadeUnit",
+    "ShadeVariant",
     "VarEntropy",
     "VarEntropyUnit",
+    "all_pairs_stability",
     "bimodality_coefficient",
     "binarised",
     "class_variance_penalty",
     "discriminative_component",
     "discriminative_split",
+    "hard_penalty",
+    "jacobian_penalty",
+    "log_penalty",
     "mixture_gain",
     "parameters_above",
     "positive_means",
     "pre_activations",
     "shade_penalty",
+    "update_hard_averages",
     "update_moving_averages",
     "update_moving_mean",
+    "update_self_normalised",
     "varentropy_penalty",
 ]

@@ -116,6 +116,10 @@ class Shade(MovingPenalty):
                 ...
 
     Its state is in ``state_dict`` (not in the model's): give it to ``fit(..., stateful={"shade": shade})``.
+    Where there is a C++ compiler, torch can compile the penalty of each layer; its values stay the same::
+
+        for units in shade.units.values():
+            units.compile()
 
     Args:
         model: the model; the tensor that enters a ReLU is penalised (after batch norm, if there is one).

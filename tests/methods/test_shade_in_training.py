@@ -1,6 +1,7 @@
 """SHADE through a training run: which passes count, when the averages move, and what is left behind."""
 
 import gc
+import shutil
 import weakref
 
 import pytest
@@ -149,3 +150,23 @@ def test_no_graph_and_no_tensor_outlives_a_step():
             continue
         shade.penalty().backward()
     assert all(b.grad_fn is None for b in shade.buffers())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+def test_compiled_units_give_the_same_penalties_and_gradients():
+    net = conv_net()
+    found = []
+    for compiled in (False, True):
+        with Shade(net) as shade:
+            if compiled:
+                for units in shade.units.values():
+                    units.compile()
+            for seed in range(3):  # the averages have moved by the last
+                net(batch_for(net, seed)[0])
+                penalty = shade.penalty()
+                gradient = torch.autograd.grad(penalty, next(net.parameters()))[0]
+            found.append((penalty, gradient, shade.state_dict()))
+    torch.testing.assert_close(*(entry[0] for entry in found))
+    torch.testing.assert_close(*(entry[1] for entry in found))
+    torch.testing.assert_close(*(dict(entry[2]) for entry in found))
