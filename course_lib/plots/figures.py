@@ -1,10 +1,10 @@
-"""The figures that several chapters draw: curves with their intervals, and grids of images."""
+"""The figures that several chapters draw: curves and numbers with their intervals, and grids of images."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from course_lib.plots.style import figure, look
+from course_lib.plots.style import INK, figure, look
 
 
 def curves(
@@ -38,6 +38,51 @@ def curves(
             low, high = [i.low for i in intervals], [i.high for i in intervals]
             ax.fill_between(x, low, high, color=style["color"], alpha=0.18, linewidth=0)
     ax.legend(frameon=False)
+
+
+def intervals(
+    ax,
+    rows: Mapping[str, np.ndarray],
+    *,
+    paper: Mapping[str, float] | None = None,
+    level: float = 0.95,
+    first: int = 0,
+    shift: float = 0.0,
+    label: str | None = None,
+) -> None:
+    """Draw one line a row: the mean of repeated runs as a mark, its Student t interval as a bar.
+
+    Args:
+        ax: matplotlib axes; the first row is drawn on top, and a line marks zero.
+        rows: name to values ``(runs,)``; runs that diverged (NaN) leave their row without a bar.
+        paper: the source's value by row name, drawn as a hollow mark of the same kind.
+        level: the level of the interval.
+        first: the number of this set of rows, which chooses its colour and marker.
+        shift: how far below the row's place it is drawn, for several sets in one panel, in rows.
+        label: what a legend calls this set.
+
+    Raises:
+        ValueError: there is no row, or the source's values belong to none of them.
+    """
+    from course_lib.metrics import mean_interval
+
+    paper = dict(paper or {})
+    if not rows or set(paper) - set(rows):
+        raise ValueError(f"rows are {list(rows)}, and the source's values belong to {list(paper)}.")
+    style = {**look(first), "linestyle": "none"}
+    hollow = {**style, "markerfacecolor": "none", "color": style["color"]}
+    for place, (name, values) in enumerate(rows.items()):
+        values, y = np.asarray(values, dtype=float).reshape(-1), place + shift
+        if len(values) > 1 and np.isfinite(values).all():
+            found = mean_interval(values, level)
+            ax.plot([found.low, found.high], [y, y], color=style["color"], linewidth=2.2, alpha=0.55)
+        ax.plot(values.mean(), y, label=None if place else label, **style)
+        if name in paper:
+            ax.plot(paper[name], y, **hollow)
+    ax.axvline(0, color=INK, linewidth=0.8)
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.grid(axis="y", visible=False)
 
 
 def image_grid(images, titles: Sequence[str] | None = None, columns: int = 8, *, side: float = 0.75):

@@ -8,7 +8,7 @@ from course_lib.studies.listing import listing
 from course_lib.studies.paper_and_here import report
 from course_lib.studies.products import make_once
 from course_lib.studies.registry import Claim, Study, all_studies, get
-from course_lib.studies.result_files import recorded
+from course_lib.studies.result_files import look_up, recorded
 from course_lib.studies.results import Result
 from course_lib.studies.runner import run
 
@@ -19,6 +19,7 @@ __all__ = [
     "all_studies",
     "get",
     "listing",
+    "look_up",
     "make_once",
     "recorded",
     "report",

@@ -7,10 +7,11 @@ from pathlib import Path
 from course_lib import __version__
 from course_lib.files import write_atomically
 from course_lib.runtime import CourseError
-from course_lib.studies.registry import Cell, Study, get
+from course_lib.studies.registry import Cell, Study, data_of, get
 from course_lib.studies.results import Result
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGED = Path(__file__).resolve().parents[1] / "recorded"  # what an installed course carries of results/
 MAKING = (
     "scale",
     "data",
@@ -79,8 +80,38 @@ def read(path: Path, study: Study) -> Result:
 
 
 def recorded(study: str | Study, folder: Path | None = None) -> list[Result]:
-    """The recorded results of a study: small scales first, and in the order of the data sets' names."""
+    """The recorded results of a study: small scales first, and in the order of the data sets' names.
+
+    Args:
+        study: its id, or the study itself.
+        folder: where the files are; None looks in ``results/``, and for what is not there among the results
+            that an installed course carries along.
+    """
     study = get(study) if isinstance(study, str) else study
-    folder = results_folder() if folder is None else folder
-    found = [read(path, study) for path in sorted(folder.glob(f"{study.id}.*.json"))]
+    folders = (PACKAGED, results_folder()) if folder is None else (folder,)
+    paths = {path.name: path for place in folders for path in place.glob(f"{study.id}.*.json")}
+    found = [read(paths[name], study) for name in sorted(paths)]
     return sorted(found, key=lambda result: (list(study.configs).index(result.scale), result.data))
+
+
+def look_up(study: str | Study, scale: str = "cpu", data: str | None = None) -> Result:
+    """The recorded result of a study at a scale, for a page that shows what took too long to measure there.
+
+    Args:
+        study: its id, or the study itself.
+        scale: ``smoke``, ``cpu`` or ``gpu``.
+        data: the image set; None takes the one that the study declares for this scale.
+
+    Raises:
+        CourseError: it is not on record.
+        ValueError: there is no such study or scale.
+    """
+    study = get(study) if isinstance(study, str) else study
+    wanted = data_of(study.configure(scale)) if data is None else data
+    for result in recorded(study):
+        if (result.scale, result.data) == (scale, wanted):
+            return result
+    raise CourseError(
+        f"{study.id} has no recorded result at {scale} scale on {wanted}; measure it with: "
+        f"course study run {study.id} --scale {scale}" + (f" --data {data}." if data else ".")
+    )

@@ -100,6 +100,25 @@ def test_a_curve_that_is_known_has_no_band():
     plt.close(fig)
 
 
+def test_rows_with_intervals_show_mean_bar_and_the_papers_mark():
+    fig, ax = plots.figure()
+    values = np.array([1.0, 2.0, 6.0])
+    rows = {"upper": values, "lower": [4.0], "diverged": [1.0, np.nan]}
+    plots.intervals(ax, rows, paper={"lower": 9.0}, label="here", shift=0.2)
+    low, high = stats.t.interval(0.95, 2, values.mean(), stats.sem(values))
+    drawn = {tuple(line.get_xdata()): line for line in ax.lines}
+    bar = next(line for xs, line in drawn.items() if xs == pytest.approx((low, high)))
+    assert bar.get_ydata() == pytest.approx([0.2, 0.2])
+    assert drawn[3.0,].get_ydata() == pytest.approx([0.2])
+    assert drawn[9.0,].get_markerfacecolor() == "none" and drawn[9.0,].get_ydata() == pytest.approx([1.2])
+    assert sum(len(line.get_xdata()) == 2 for line in ax.lines) == 2  # one bar, and the line at zero
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["upper", "lower", "diverged"]
+    assert ax.yaxis_inverted() and ax.get_legend_handles_labels()[1] == ["here"]
+    with pytest.raises(ValueError, match="belong to"):
+        plots.intervals(ax, rows, paper={"unknown": 1.0})
+    plt.close(fig)
+
+
 def test_curves_that_do_not_fit_are_refused():
     fig, ax = plots.figure()
     with pytest.raises(ValueError, match=r"'short' has the shape \(1, 2\), possible is \(runs, 3\)"):

@@ -112,3 +112,25 @@ def test_recorded_results_come_by_scale_and_data(study, tmp_path):
     (tmp_path / "toys.table_1.cpu.dogs.json.partial").write_text("not finished")
     found = studies.recorded(study, tmp_path)
     assert [(r.scale, r.data) for r in found] == [("smoke", "toys"), ("cpu", "cats"), ("cpu", "toys")]
+
+
+def test_an_installed_course_shows_the_results_that_it_carries(study, tmp_path, monkeypatch):
+    packaged, own = tmp_path / "packaged", tmp_path / "results"
+    monkeypatch.setattr(result_files, "PACKAGED", packaged)
+    monkeypatch.setattr(result_files, "results_folder", lambda: own)
+    carried = studies.run(study, "cpu", 2, save=packaged)
+    assert studies.recorded(study) == [carried]
+    later = studies.run(study, "cpu", 3, save=own)
+    assert studies.recorded(study) == [later]
+
+
+def test_one_result_is_looked_up(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(result_files, "PACKAGED", tmp_path)
+    monkeypatch.setattr(result_files, "results_folder", lambda: tmp_path)
+    own = studies.run(study, "cpu", 2, save=tmp_path)
+    cats = studies.run(study, "cpu", 2, "cats", save=tmp_path)
+    assert studies.look_up(study) == own and studies.look_up(study, data="cats") == cats
+    with pytest.raises(CourseError, match=r"no recorded result at cpu scale on dogs; .* --data dogs\."):
+        studies.look_up(study, data="dogs")
+    with pytest.raises(CourseError, match=r"course study run toys.table_1 --scale smoke\."):
+        studies.look_up(study, "smoke")

@@ -147,6 +147,8 @@ def test_the_wheel_holds_the_whole_library(wheel):
     wanted = {path.relative_to(ROOT).as_posix() for path in sources if "__pycache__" not in path.parts}
     assert wanted <= inside
     assert not [name for name in inside if name.startswith(("tools/", "tests/", "book/", "solutions/"))]
+    recorded = {f"course_lib/recorded/{path.name}" for path in (ROOT / "results").glob("*.json")}
+    assert recorded and recorded <= inside
 
 
 def test_the_checkout_is_not_seen_from_there(colab):
