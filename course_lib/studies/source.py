@@ -1,7 +1,7 @@
 """A Python file as pieces: what its top level defines, what it imports, which of its lines do something."""
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -97,13 +97,21 @@ def _bound(statement: ast.stmt) -> set[str]:
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return {statement.name}
     names = set()
-    for node in ast.walk(statement):
+    for node in _outside_of_scopes(statement):
         if isinstance(getattr(node, "ctx", None), ast.Store):
             while isinstance(node, ast.Subscript | ast.Attribute):
                 node = node.value
             if isinstance(node, ast.Name):
                 names.add(node.id)
     return names
+
+
+def _outside_of_scopes(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes below one, except those in comprehensions and lambdas, whose variables are their own."""
+    yield node
+    for inner in ast.iter_child_nodes(node):
+        if not isinstance(inner, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp | ast.Lambda):
+            yield from _outside_of_scopes(inner)
 
 
 def _imports(node: ast.AST) -> tuple[Import, ...]:
