@@ -7,6 +7,7 @@
 ``discriminative``     the part of features that a linear layer reads, and how two-peaked a unit is
 ``jacobian``           the squared Frobenius norm of the Jacobian of the logits
 ``stability``          all pairs of several noisy passes over one image (Robert 2019, Eq. 2.7)
+``information``        entropies of discrete codes, and what they tell about labels, counted from samples
 ``layerwise``          what penalties on pre-activations share: hooks, moving averages, sums over layers
 ``preactivations``     recording what enters a model's ReLUs
 ``named_layers``       a layer, by module or by dotted name
@@ -24,6 +25,7 @@ from course_lib.methods.discriminative import (
     discriminative_split,
     mixture_gain,
 )
+from course_lib.methods.information import alone, conditional_entropy, entropy, in_bins, mutual_information
 from course_lib.methods.jacobian import jacobian_penalty
 from course_lib.methods.preactivations import PreActivations, pre_activations
 from course_lib.methods.shade import Shade, ShadeUnit, shade_penalty, update_moving_averages
@@ -54,15 +56,20 @@ __all__ = [
     "VarEntropy",
     "VarEntropyUnit",
     "all_pairs_stability",
+    "alone",
     "bimodality_coefficient",
     "binarised",
     "class_variance_penalty",
+    "conditional_entropy",
     "discriminative_component",
     "discriminative_split",
+    "entropy",
     "hard_penalty",
+    "in_bins",
     "jacobian_penalty",
     "log_penalty",
     "mixture_gain",
+    "mutual_information",
     "parameters_above",
     "positive_means",
     "pre_activations",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from course_lib.files import write_atomically
 from course_lib.runtime import CourseError
+from course_lib.studies.drawings import Drawing, all_drawings
 from course_lib.studies.registry import Study, all_studies, data_of, settings
 from course_lib.studies.result_files import ROOT, file_name, recorded, results_folder
 from course_lib.studies.results import Result
@@ -37,17 +38,23 @@ Many claims are judged on this page, so about one in twenty intervals misses its
 """
 
 
-def page(studies: list[Study] | None = None, folder: Path | None = None) -> str:
+def page(
+    studies: list[Study] | None = None,
+    folder: Path | None = None,
+    drawings: list[Drawing] | None = None,
+) -> str:
     """The page as MyST Markdown.
 
     Args:
         studies: the studies it lists; None lists all.
         folder: the folder of the result files; None takes ``results/``.
+        drawings: the figures without a measurement that it lists; None lists all.
     """
     studies = all_studies() if studies is None else studies
+    drawings = all_drawings() if drawings is None else drawings
     results = {study.id: [r for r in recorded(study, folder) if r.scale != "smoke"] for study in studies}
     sections = [_section(study, results[study.id]) for study in studies]
-    return "\n".join([OPENING, _overview(studies, results), *sections]).rstrip() + "\n"
+    return "\n".join([OPENING, _overview(studies, results), *_drawn(drawings), *sections]).rstrip() + "\n"
 
 
 def report(check: bool = False) -> int:
@@ -86,6 +93,22 @@ def _overview(studies: list[Study], results: dict[str, list[Result]]) -> str:
     return "\n".join(
         ["## At a glance", "", Table(heading, rows, numbers=frozenset({3, 4, 5})).markdown(raw=True), ""]
     )
+
+
+def _drawn(drawings: list[Drawing]) -> list[str]:
+    """The figures without a measurement, each with the place of ours or the reason why there is none."""
+    if not drawings:
+        return []
+    rows = [[escape(drawing.source), escape(drawing.title), _here(drawing)] for drawing in drawings]
+    table = Table(["source", "what it shows", "here"], rows).markdown(raw=True)
+    return ["## Figures that hold no measurement", "", table, ""]
+
+
+def _here(drawing: Drawing) -> str:
+    """The sentence, as a link where it leads somewhere; the role takes its text without escapes."""
+    if not drawing.section:
+        return escape(drawing.here)
+    return f"{{ref}}`{drawing.here} <{drawing.section}>`"
 
 
 def _section(study: Study, results: list[Result]) -> str:

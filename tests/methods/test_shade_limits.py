@@ -240,8 +240,10 @@ def test_a_unit_takes_the_shape_of_what_it_loads():
     trained = ShadeUnit()
     trained.update(uneven(6, 3))
     fresh = ShadeUnit()
-    fresh.load_state_dict(trained.state_dict())
+    state = trained.state_dict()
+    fresh.load_state_dict(state)
     assert torch.equal(fresh.mu, trained.mu) and torch.equal(fresh.p, trained.p)
+    assert fresh.mu.data_ptr() != state["mu"].data_ptr()  # a copy of its own
     assert fresh.mu.dtype == torch.float64
     sized = ShadeUnit(3)
     sized.load_state_dict(trained.state_dict())

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from course_lib.methods import (
-    Shade,
     ShadeVariant,
     hard_penalty,
     log_penalty,
@@ -17,7 +16,7 @@ from course_lib.methods import (
 )
 from course_lib.methods.shade_variants import VARIANCE_FLOOR, HardUnit, LogUnit, SelfNormalisedUnit
 from tests.methods.literal import LiteralUnit, columns, layer_penalty, mu_of, p, p_of
-from tests.methods.small_nets import averages, batch_for, conv_net, dense_net, inputs_of_relus, same
+from tests.methods.small_nets import batch_for, conv_net, dense_net, inputs_of_relus
 from tests.methods.units import INITIAL_MU, INITIAL_P, modes_of, uneven, uneven_mu
 
 UPDATES = (update_self_normalised, update_hard_averages)
@@ -215,84 +214,26 @@ def test_an_empty_mode_keeps_its_self_normalised_mean():
         assert update_self_normalised(h, mu, INITIAL_P.float(), decay)[0][1].item() == 7
 
 
-@pytest.mark.parametrize("update", UPDATES)
-def test_eps_bounds_the_divisor(update):
-    h, start = torch.full((4, 1), -5.0, dtype=torch.float64), torch.tensor([[-1.0], [0.0]]).double()
-    h[0] = 0.5
-    mass = {update_hard_averages: 1 / 4}.get(update, (p(1, 0.5) + 3 * p(1, -5.0)) / 4)
-    moment = {update_hard_averages: 0.5 / 4}.get(update, (p(1, 0.5) * 0.5 - 15 * p(1, -5.0)) / 4)
+@pytest.mark.parametrize("name", ["self-normalised", "hard"])
+def test_eps_bounds_the_divisor(name):
+    """Of four samples one is above 0; at decay 0 the mean of the upper mode is its moment over its mass."""
+    h, start = torch.tensor([[0.5], [-5.0], [-5.0], [-5.0]]).double(), torch.tensor([[-1.0], [0.0]]).double()
+    weights = [float(value > 0) if name == "hard" else p(1, value) for value in h.flatten().tolist()]
+    mass = sum(weights) / 4
+    moment = sum(weight * value for weight, value in zip(weights, h.flatten().tolist())) / 4
     for eps, divisor in ((1e-6, mass), (0.5, 0.5)):
-        found = update(h, start, INITIAL_P, 0.0, eps)[0][1].item()
-        assert found == pytest.approx(moment / divisor, rel=1e-12)
+        unit = UNITS[name](1, decay=0.0, eps=eps)
+        unit.mu = start
+        unit.update(h)
+        assert unit.mu[1].item() == pytest.approx(moment / divisor, rel=1e-12)
+        assert unit.p[1].item() == pytest.approx(mass, rel=1e-12)
+
+
+def test_without_a_word_eps_is_a_millionth():
+    start = torch.tensor([[-1.0], [0.0]]).double()
     tiny = torch.full((4, 1), -30.0, dtype=torch.float64)
-    if update is update_self_normalised:
-        assert update(tiny, start, INITIAL_P, 0.0)[0][1].item() == pytest.approx(
-            -30 * p(1, -30.0) / 1e-6, rel=1e-4
-        )
-    else:
-        tiny = torch.full((2_000_000, 1), -1.0, dtype=torch.float64)
-        tiny[0] = 3.0
-        assert update(tiny, start, INITIAL_P, 0.0)[0][1].item() == pytest.approx(3 / 2e6 / 1e-6)
-
-
-# --- types, state, refusals ------------------------------------------------------------------------------
-
-
-def test_low_precision_is_computed_in_float32():
-    h, mu = uneven(8, 2).bfloat16(), uneven_mu(2).float()
-    for penalty in (hard_penalty, log_penalty):
-        assert torch.equal(penalty(h, mu), penalty(h.float(), mu))
-    for update in UPDATES:
-        assert all(part.dtype == torch.float32 for part in update(h, mu, INITIAL_P.float()))
-
-
-@pytest.mark.parametrize("name", LOOPS)
-def test_state_goes_into_a_fresh_one_and_on(name):
-    net = conv_net()
-    penalised = ShadeVariant(net, variant=name)
-    for step in range(2):
-        net(batch_for(net, step)[0])
-        penalised.penalty()
-    resumed = ShadeVariant(net, variant=name)
-    resumed.load_state_dict(penalised.state_dict())
-    assert same(averages(penalised), averages(resumed))
-    net(batch_for(net, 7)[0])
-    assert penalised.penalty().item() == resumed.penalty().item()
-    assert same(averages(penalised), averages(resumed))
-    before = averages(resumed)
-    net.eval()
-    net(batch_for(net, 8)[0])
-    resumed.penalty().backward()
-    assert same(before, averages(resumed)) and net[0].weight.grad.abs().sum() > 0
-    assert set(before) == set(averages(Shade(net)))
-
-
-def test_defaults_are_those_of_shade():
-    penalised = ShadeVariant(dense_net(), variant="log")
-    assert penalised.unit("1").decay == 0.8 and penalised.layers == ("1", "3")
-    assert "variant=log, statistics=channel, reduction=mean, update_first=False" in repr(penalised)
-    assert VARIANCE_FLOOR == 1e-6
-
-
-def test_impossible_input():
-    net, h, mu, p = dense_net(), torch.zeros(3, 4), torch.zeros(2, 4), torch.full((2, 4), 0.5)
-    with pytest.raises(ValueError, match="variant is 'soft', possible are self-normalised, hard, log"):
-        ShadeVariant(net, variant="soft")
-    with pytest.raises(ValueError, match="reduction is 'sum', possible for the variant 'log' is mean"):
-        ShadeVariant(net, variant="log", reduction="sum")
-    with pytest.raises(ValueError, match="decay is 1.5"):
-        ShadeVariant(net, variant="hard", decay=1.5)
-    assert not any(m._forward_pre_hooks for m in net.modules())
-    for update in UPDATES:
-        for decay in (-0.1, 1.1):
-            with pytest.raises(ValueError, match=f"decay is {decay}, possible is 0 to 1"):
-                update(h, mu, p, decay)
-        with pytest.raises(ValueError, match=r"mu has shape \(2, 3\)"):
-            update(h, mu[:, :3], p)
-        with pytest.raises(ValueError, match=r"p has shape \(4,\)"):
-            update(h, mu, p[0])
-    for penalty in (hard_penalty, log_penalty):
-        with pytest.raises(TypeError, match=r"h has type torch.int64"):
-            penalty(h.long(), mu)
-        with pytest.raises(ValueError, match=r"mu has shape \(2, 3\), needed is \(2, 4\)"):
-            penalty(h, mu[:, :3])
+    mu, _ = update_self_normalised(tiny, start, INITIAL_P, 0.0)
+    assert mu[1].item() == pytest.approx(-30 * p(1, -30.0) / 1e-6, rel=1e-4)
+    rare = torch.full((2_000_000, 1), -1.0, dtype=torch.float64)
+    rare[0] = 3.0
+    assert update_hard_averages(rare, start, INITIAL_P, 0.0)[0][1].item() == pytest.approx(3 / 2e6 / 1e-6)

@@ -9,6 +9,7 @@ import pytest
 from course_lib import studies
 from course_lib.runtime import CourseError
 from course_lib.studies import paper_and_here
+from course_lib.studies.drawings import Drawing, all_drawings
 from course_lib.studies.paper_and_here import page
 from tests.studies.toys import Settings, make_study
 
@@ -82,6 +83,46 @@ def test_every_link_has_its_target_and_headings_step_by_one(measured):
     assert set(re.findall(r"\]\(#([\w-]+)\)", text)) <= set(re.findall(r"^\(([\w-]+)\)=$", text, re.M))
     levels = [len(marks) for marks in re.findall(r"^(#+) ", text, re.M)]
     assert levels[0] == 1 and all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_a_figure_without_a_measurement_has_its_row(study):
+    drawn = [
+        Drawing("Nobody 1900, Fig. 1", "A | B", "Not drawn: it is $known$."),
+        Drawing("Nobody 1900, Fig. 2", "A cat", "Drawn with two cats.", "cats-play"),
+    ]
+    text = page([study], drawings=drawn)
+    assert "## Figures that hold no measurement\n\n| source | what it shows | here |\n" in text
+    assert "| Nobody 1900, Fig. 1 | A \\| B | Not drawn: it is \\$known\\$. |\n" in text
+    assert "| Nobody 1900, Fig. 2 | A cat | {ref}`Drawn with two cats. <cats-play>` |\n" in text
+    assert "hold no measurement" not in page([study], drawings=[])
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        (("N, Fig. 1", "A cat", " "), "has an empty here"),
+        (("N, Fig. 1", "A cat", "Drawn as a | b.", "play"), "its sentence holds no"),
+    ],
+)
+def test_a_drawing_that_the_page_cannot_show_is_refused(parts, says):
+    with pytest.raises(ValueError, match=says):
+        Drawing(*parts)
+
+
+def test_every_table_and_figure_of_the_source_has_a_row():
+    figures = ("1.1", "1.2", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "2.7a", "2.7b", "2.7c", "A.1", "A.2")
+    tables = ("2.1", "2.2", "2.3", "A.1")
+    listed = [study.source for study in studies.all_studies()] + [drawn.source for drawn in all_drawings()]
+    for place in (*(f"Fig. {n}" for n in figures), *(f"Table {n}" for n in tables)):
+        assert listed.count(f"Robert 2019, {place}") == 1, place
+    assert all(f"| {drawn.source} |" in page() for drawn in all_drawings())
+
+
+def test_drawings_lead_to_sections_that_the_book_has():
+    book = "\n".join(path.read_text() for path in paper_and_here.PAGE.parent.glob("*.md"))
+    labels = set(re.findall(r"^(?:\(([\w-]+)\)=|:name: ([\w-]+))$", book + page(), re.M))
+    labels = {label for pair in labels for label in pair}
+    assert {drawn.section for drawn in all_drawings()} <= labels | {""}
 
 
 def test_prose_has_one_sentence_a_line():

@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from course_lib import data, studies
+from course_lib.nets import SmallConvNet
 from course_lib.studies.shade.labels_curve import PAPER_LABELS
-from course_lib.studies.shade.shared import labelled_images
+from course_lib.studies.shade.shared import labelled_images, train
 from course_lib.studies.verdicts import quantity
+from course_lib.training import cross_entropy
 
 STUDY = studies.get("shade.figure_2_7a")
 QUICK = {"labels": (50,), "steps": 3, "width": 4}
@@ -50,6 +52,19 @@ def test_labelled_images_are_balanced_or_else_in_proportion():
     assert labels[labelled_images(labels, 30, seed=1)].bincount().tolist() == [10, 10, 10]
     assert labels[labelled_images(labels, 54, seed=1)].bincount().tolist() == [27, 9, 18]
     assert labelled_images(labels, 60, seed=1).tolist() == list(range(60))
+
+
+def test_weight_decay_is_half_its_strength_times_the_squared_weights_in_the_loss():
+    """One step of SGD, against the term of the loss written out; biases are not decayed."""
+    pool = data.load("digits_m", "train")
+    decayed, explicit = (SmallConvNet(pool.shape, 10, width=4) for _ in range(2))
+    explicit.load_state_dict(decayed.state_dict())
+    batch = next(iter(data.Batches(pool, 20, seed=0)))
+    train(decayed, [batch], "none", weight=0, steps=1, lr=0.1, momentum=0.0, weight_decay=0.3)
+    squares = sum(weight.square().sum() for weight in explicit.parameters() if weight.ndim > 1)
+    (cross_entropy(explicit, batch, None) + 0.15 * squares).backward()
+    for one, other in zip(decayed.parameters(), explicit.parameters()):
+        assert torch.allclose(one, other - 0.1 * other.grad, atol=1e-6)
 
 
 def test_an_unknown_method_is_named():

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from course_lib import data, nets
+from course_lib import data
 from course_lib.methods.binary_activation import binarised
 from course_lib.methods.named_layers import find_layers
 from course_lib.nets.inception import Inception
 from course_lib.studies.registry import Cell, Claim, Study
-from course_lib.studies.shade.shared import splits, train
+from course_lib.studies.shade.shared import make_net, splits, train
 from course_lib.training import accuracy_of, cross_entropy, fit
 
 NETS = ("mlp", "alexnet", "inception", "wideresnet")
@@ -73,7 +73,8 @@ def measure_binary_layers(config: BinaryLayers, seed: int) -> dict[Cell, float]:
     accuracies = {}
     for name, lr in zip(config.nets, config.lr, strict=True):
         torch.manual_seed(seed)
-        model = make_net(name, config, test_batches.shape, images.num_classes).to(images.images.device)
+        sizes = {"inception_width": config.inception_width, "wideresnet": config.wideresnet}
+        model = make_net(name, test_batches.shape, images.num_classes, **sizes).to(images.images.device)
         how = {"steps": config.steps, "lr": lr, "momentum": config.momentum}
         train(model, batches(0), "none", weight=0.0, **how)
         accuracies[name, "original"] = 100 * accuracy_of(model, test_batches)
@@ -85,16 +86,6 @@ def measure_binary_layers(config: BinaryLayers, seed: int) -> dict[Cell, float]:
             fit(binary, batches(1), cross_entropy, channels_last=True, progress=False, **tune)
             accuracies[name, place] = 100 * accuracy_of(binary, test_batches)
     return accuracies
-
-
-def make_net(name: str, config: BinaryLayers, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """One of the four nets, with fresh weights."""
-    options = {"in_shape": shape, "num_classes": classes}
-    if name == "inception":
-        options["width"] = config.inception_width
-    if name == "wideresnet":
-        options["depth"], options["width"] = config.wideresnet
-    return nets.build(name, **options)
 
 
 def layer_at(model: nn.Module, place: str) -> list[str]:
@@ -160,7 +151,7 @@ TABLE_A_1 = Study(
     reading="These nets are better than those of the source's Table 2.2, so only the losses count.",
     configs={
         "smoke": BinaryLayers("digits_m", inception_width=1 / 16, steps=2, tune_steps=1),
-        "cpu": BinaryLayers("digits_m"),
+        "cpu": BinaryLayers("digits_m", lr=(1e-3, 1e-3, 1e-2, 1e-2)),
         "gpu": BinaryLayers(
             "cifar10",
             inception_width=1.0,
