@@ -93,7 +93,8 @@ def test_the_floor_is_a_part_of_the_units_own_variance():
 @pytest.mark.parametrize("measure", [bimodality_coefficient, mixture_gain])
 @pytest.mark.parametrize("value", [0.1, 1.0])
 def test_a_constant_unit_is_not_a_number_and_the_others_are(measure, value):
-    h = torch.stack([overlapping(0, 6), torch.full((6,), value).double()], 1)  # 0.1 is not its own mean
+    constant = torch.full((6,), value, dtype=torch.float64)  # the mean of six times 0.1 is not quite 0.1
+    h = torch.stack([overlapping(0, 6), constant], 1)
     assert measure(h).isnan().tolist() == [False, True]
 
 

@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -56,7 +57,10 @@ def test_limits():
     torch.testing.assert_close(MaxMinPooling()(h), h.mean((2, 3)))  # fewer positions than 50
     torch.testing.assert_close(MaxMinPooling(1, 0)(h), h.amax((2, 3)))
     torch.testing.assert_close(MaxMinPooling(1, 1)(h), (h.amax((2, 3)) + h.amin((2, 3))) / 2)
+    torch.testing.assert_close(MaxMinPooling(1, 0)(h[:, :1]), h[:, :1].amax((2, 3)))  # one class
     assert (MaxMinPooling().highest, MaxMinPooling().lowest) == (50, 50)
+    whole = MaxMinPooling(np.int64(3), np.int64(2))
+    assert type(whole.highest) is type(whole.lowest) is int and (whole.highest, whole.lowest) == (3, 2)
     assert "highest=50, lowest=50" in repr(MaxMinPooling())
 
 
@@ -128,6 +132,13 @@ def test_class_maps_are_the_dense_layer_at_each_position():
         torch.testing.assert_close(weldon(x), MaxMinPooling(2, 1)(found))
 
 
+def test_fifty_and_fifty_where_nothing_is_said():
+    plain = Weldon(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 2, 1))
+    for pool in (plain.pool, weldon_from_resnet(small_resnet()).pool):
+        assert (pool.highest, pool.lowest) == (50, 50)
+    assert (Weldon(nn.Identity(), nn.Conv2d(4, 2, 1), 3, 2).pool.highest) == 3
+
+
 def test_it_has_the_resnets_parameters():
     assert nets.count_parameters(weldon_from_resnet(resnet18())) == 11_689_512
     with torch.device("meta"):
@@ -172,6 +183,7 @@ def test_a_dense_layer_without_bias():
     resnet.fc = nn.Linear(512, 4, bias=False).double()
     weldon, x = weldon_from_resnet(resnet, 4, 0), maps(1, 3, 64, 64)
     assert isinstance(weldon, Weldon) and weldon.head.bias is None
+    assert (weldon.head.in_channels, weldon.head.out_channels, weldon.head.kernel_size) == (512, 4, (1, 1))
     with torch.no_grad():
         torch.testing.assert_close(weldon(x), resnet(x))
 

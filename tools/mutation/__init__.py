@@ -6,4 +6,10 @@ must be refused.
 ``survey``      changes them all, asks the graders, records the result
 ``equivalent``  changed solutions that are still right (``equivalent.toml``), each with its reason
 ``page``        the page of the book that shows the result
+
+And how well the tests of the library's methods do, in the same way (``python -m tools.mutation.methods``):
+
+``definitions``         the mutants of a file, one function after the other
+``methods``             runs the tests of a file on each of them, records the result in ``results/mutants/``
+``equivalent_methods``  changes that leave a method right (``equivalent_methods.toml``), each with its reason
 """
