@@ -1,4 +1,4 @@
-"""What the outputs of a chapter depend on, as one hash: its code, the library, the environment, the scale."""
+"""What the outputs of a chapter depend on, as one hash: its code, the library, the results, the scale."""
 
 import hashlib
 import importlib.metadata
@@ -14,9 +14,12 @@ SETTINGS = ("COURSE_DATA", "COURSE_DATASET", "COURSE_DEVICE")  # environment var
 
 
 def environment_key(root: Path = ROOT) -> str:
-    """The part of the key that all chapters share: it changes with any file of course_lib and any version."""
+    """The part of the key that all chapters share.
+
+    It changes with any file of course_lib, any recorded result of a study, and any version.
+    """
     facts = hashlib.sha256()
-    for path in sorted((root / "course_lib").rglob("*")):
+    for path in [*sorted((root / "course_lib").rglob("*")), *sorted((root / "results").glob("*.json"))]:
         if path.is_file() and "__pycache__" not in path.parts:
             facts.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     versions = sorted(f"{d.metadata['Name']} {d.version}" for d in importlib.metadata.distributions())

@@ -100,7 +100,7 @@ def image_grid(images, titles: Sequence[str] | None = None, columns: int = 8, *,
     Raises:
         ValueError: the shape is none of these, or there are not as many titles as images.
     """
-    columns = min(columns, len(images))
+    columns = min(columns, max(len(images), 1))  # no images at all are refused below
     rows, line = -(-len(images) // columns), 1.35 if titles else 1.08
     fig, ax = figure(1.08 * columns * side, line * rows * side * images.shape[-2] / images.shape[-1])
     tile(ax, images, titles, columns)

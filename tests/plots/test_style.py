@@ -149,5 +149,7 @@ def test_a_grid_shows_every_image_as_it_is(images):
 def test_a_grid_of_something_else_is_refused():
     with pytest.raises(ValueError, match=r"images have the shape \(2, 2, 4, 4\)"):
         plots.image_grid(np.zeros((2, 2, 4, 4)))
+    with pytest.raises(ValueError, match=r"images have the shape \(0, 3, 4, 4\)"):
+        plots.image_grid(np.zeros((0, 3, 4, 4)))
     with pytest.raises(ValueError, match="titles holds 1 texts, but there are 2 images"):
         plots.image_grid(np.zeros((2, 4, 4)), ["one"])

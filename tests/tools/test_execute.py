@@ -74,6 +74,16 @@ def test_the_library_counts(project):
     assert key_of(root) != key
 
 
+def test_the_recorded_results_count_but_not_what_is_half_measured(project):
+    root = project(**{"01_x": page("x = 1")})
+    (root / "results").mkdir()
+    key = key_of(root)
+    (root / "results" / "shade.table_1.cpu.toys.json.partial").write_text("{}")
+    assert key_of(root) == key
+    (root / "results" / "shade.table_1.cpu.toys.json").write_text("{}")
+    assert key_of(root) != key
+
+
 @pytest.mark.parametrize(
     "name, value", [("COURSE_SCALE", "smoke"), ("COURSE_DATASET", "mnist_m"), ("COURSE_DATA", "/x")]
 )
