@@ -219,6 +219,9 @@ def add_study(verbs) -> None:
     )
     made.add_argument("--seeds", type=int, metavar="N", help="how many seeds to measure")
     made.add_argument("--data", metavar="NAME", help="another image set than the study's own")
+    made.add_argument(
+        "--share", choices=("seeds", "batches"), default="seeds", help="what the processes of torchrun share"
+    )
     made = leaf(group, "report", study_report, "Write the page Paper and here from the recorded results.")
     made.add_argument("--check", action="store_true", help="only say whether the page is current")
 
@@ -232,9 +235,18 @@ def study_list(options) -> int:
 
 def study_run(options) -> int:
     from course_lib import studies
+    from course_lib.training import processes
 
-    result = studies.run(options.id, scale=options.scale, seeds=options.seeds, data=options.data, save=True)
-    print(result)
+    result = studies.run(
+        options.id,
+        scale=options.scale,
+        seeds=options.seeds,
+        data=options.data,
+        save=True,
+        share=options.share,
+    )
+    if processes.rank() == 0:
+        print(result)
     return 0
 
 

@@ -9,6 +9,7 @@ from course_lib.data.image_set import ImageSet
 from course_lib.data.info import SetInfo, Verification
 from course_lib.data.labels import balanced_subset, split_off
 from course_lib.data.registry import available, describe, fetch, listing, load, names, verify
+from course_lib.data.two_streams import TwoStreams
 
 __all__ = [
     "Augment",
@@ -16,6 +17,7 @@ __all__ = [
     "Batches",
     "ImageSet",
     "SetInfo",
+    "TwoStreams",
     "Verification",
     "available",
     "balanced_subset",

@@ -18,8 +18,8 @@ from course_lib.grading.calling import FOREIGN
 from course_lib.grading.task import Task, call
 
 LIBRARY = Path(__file__).resolve().parents[1]
-TEACHING = ("methods", "studies", "grading")  # the rooms that hold what learners are asked to write
-ROOMS = tuple(str(LIBRARY / room) for room in TEACHING)
+TEACHING = ("methods", "nets.mirrored", "studies", "grading")  # they hold what learners are asked to write
+ROOMS = tuple(str(LIBRARY.joinpath(*room.split("."))) for room in TEACHING)
 ENGINE = tuple(str(LIBRARY / "grading" / name) for name in ("observe.py", "calling.py"))  # calls answers
 
 
@@ -39,7 +39,8 @@ def borrowed(task: Task, answer: Any) -> str | None:
 def is_teaching(module: str, task: Task) -> bool:
     """Whether a module is one that answers must not lean on."""
     parts = module.split(".")
-    if parts[0] != LIBRARY.name or len(parts) < 2 or parts[1] not in TEACHING:
+    rooms = {".".join(parts[1:depth]) for depth in (2, 3)}
+    if parts[0] != LIBRARY.name or rooms.isdisjoint(TEACHING):
         return False
     return not any(module == name or module.startswith(name + ".") for name in task.may_use)
 

@@ -1,8 +1,9 @@
 """Which code made a number: a digest that changes when, and only when, code that takes part in it changes.
 
-From a function we follow what it uses: the definitions of its own file, one by one, and the modules of this
-library that they import, whole.  A name that a package only passes on (``from course_lib.nets import
-SmallConvNet``) leads to the module that defines it, so a new net leaves the digests of other chapters alone.
+From a function we follow what it uses, definition by definition, through all files of this library: what its
+own file defines, what that imports, and what those use in turn.  A new function beside one that takes part,
+or a new name that a package passes on, leaves the digest alone, so a new chapter does not make the results
+of another look old.  Where a module is used otherwise than by ``module.name``, it counts as a whole.
 Comments, docstrings and annotations do not count; neither do packages that are not ours, whose versions are
 recorded beside the digest.
 """
@@ -36,6 +37,15 @@ def code_digest(function: Callable, library: Path = LIBRARY) -> str:
             notebook, which counts with its own text and with everything in the library that computes.
         library: the folder of the library's package.
     """
+    return hashlib.sha256(repr(sorted(_pieces(function, library).counted())).encode()).hexdigest()[:16]
+
+
+def uses(function: Callable, module: str, library: Path = LIBRARY) -> bool:
+    """Whether a module takes part in what a function runs, by the same reckoning."""
+    return any(name == module for name, _ in _pieces(function, library).counted())
+
+
+def _pieces(function: Callable, library: Path) -> "_Pieces":
     pieces = _Pieces(library)
     module = getattr(function, "__module__", None) or ""
     if module.split(".")[0] == library.name:
@@ -46,7 +56,7 @@ def code_digest(function: Callable, library: Path = LIBRARY) -> str:
             for path in [library / f"{room}.py", *(library / room).rglob("*.py")]:
                 if path.exists():
                     pieces.add_module(".".join(path.relative_to(library.parent).with_suffix("").parts))
-    return hashlib.sha256(repr(sorted(pieces.found)).encode()).hexdigest()[:16]
+    return pieces
 
 
 def _text_of(function: Callable) -> str:
@@ -63,45 +73,67 @@ class _Pieces:
         self.library = library
         self.found: set[tuple[str, str]] = set()
         self.whole: set[str] = set()
+        self.seen: set[tuple[str, str]] = set()
+
+    def counted(self) -> set[tuple[str, str]]:
+        """The pieces, without definitions of modules that count as a whole: so order does not matter."""
+        whole = {(module, source.read(self.path(module)).text) for module in self.whole}
+        return whole | {(module, text) for module, text in self.found if module not in self.whole}
 
     def add_definition(self, module: str, name: str) -> None:
-        """Add a top-level definition of a module, what it uses of that module, and what that imports."""
+        """Add a top-level definition of a module and what it uses; for an unknown name, the whole module."""
+        if (module, name) in self.seen or module in self.whole:
+            return
+        self.seen.add((module, name))
         file = source.read(self.path(module))
-        waiting, seen = [name], {name}
-        while waiting:
-            for definition in file.definitions.get(waiting.pop(), ()):
-                self.found.add((module, definition.text))
-                waiting.extend((definition.names & file.definitions.keys()) - seen)
-                seen |= definition.names
-                used = [file.imported[value] for value in definition.values & file.imported.keys()]
-                for imported in (*definition.imports, *used):
-                    self.follow(*imported)
+        if name in file.imported and name not in file.definitions:
+            self.follow(*file.imported[name])
+            return
+        if name not in file.definitions:
+            self.add_module(module)
+            return
+        for definition in (*file.definitions[name], *file.doing):
+            self.found.add((module, definition.text))
+            for used in definition.names & file.definitions.keys():
+                self.add_definition(module, used)
+            for imported in definition.imports:
+                self.follow(*imported)
+            for used in definition.values & file.imported.keys():
+                self.use(file.imported[used], used, definition)
+
+    def use(self, imported: source.Import, name: str, definition: source.Definition) -> None:
+        """Add what a definition takes of something imported: of a module, the names behind its dots."""
+        module = self.module_of(imported)
+        if module is None or name in definition.bare:
+            self.follow(*imported)
+            return
+        for base, attribute in definition.reached:
+            if base == name:
+                self.follow(module, attribute)
 
     def add_module(self, module: str) -> None:
         """Add a whole module, and what it imports."""
         if module in self.whole:
             return
         self.whole.add(module)
-        file = source.read(self.path(module))
-        self.found.add((module, file.text))
-        for imported in file.imports:
+        for imported in source.read(self.path(module)).imports:
             self.follow(*imported)
 
     def follow(self, module: str, name: str | None) -> None:
-        """Add the module of this library that an import leads to."""
+        """Add what an import leads to: a definition of a module of this library, or one of its modules."""
+        whole = self.module_of((module, name))
+        if whole is not None:
+            self.add_module(whole)
+        elif module.split(".")[0] == self.library.name and self.path(module) is not None:
+            self.add_definition(module, name)
+
+    def module_of(self, imported: source.Import) -> str | None:
+        """The module of this library that an import names; None where it names a part of one, or nothing."""
+        module, name = imported
         if module.split(".")[0] != self.library.name:
-            return
-        if name is not None and self.path(f"{module}.{name}") is not None:
-            self.add_module(f"{module}.{name}")
-            return
-        path = self.path(module)
-        if path is None:
-            return
-        passed_on = source.read(path).imported.get(name) if path.name == "__init__.py" else None
-        if passed_on is not None and passed_on[0].startswith(f"{module}."):
-            self.follow(*passed_on)
-        else:
-            self.add_module(module)
+            return None
+        full = module if name is None else f"{module}.{name}"
+        return full if self.path(full) is not None else None
 
     def path(self, module: str) -> Path | None:
         """The file of a module."""

@@ -4,6 +4,9 @@ While a study is measured with ``save``, what is finished stands in ``<result fi
 are there it takes the place of the result file.  So a result file is always a whole run, and an older result
 stays until the new one is complete.  Seeds on file are reused when the code, the configuration, the packages
 and the device are the same; otherwise they are measured anew.
+
+Where torchrun started several processes, they measure different seeds, or with ``share="batches"`` train each
+net together; process 0 alone reads and writes files.
 """
 
 import contextlib
@@ -23,10 +26,12 @@ from course_lib import runtime
 from course_lib.data.real.folder import data_folder
 from course_lib.runtime import CourseError
 from course_lib.studies import result_files
-from course_lib.studies.provenance import code_digest, environment
+from course_lib.studies.provenance import code_digest, environment, uses
 from course_lib.studies.registry import Cell, Study, data_of, get, settings
 from course_lib.studies.results import Result
+from course_lib.training import processes
 
+SHARED = ("seeds", "batches")  # what the processes of torchrun share
 SEEDS = {"smoke": 2, "cpu": 3, "gpu": 5}  # how many seeds a scale measures unless told
 
 
@@ -38,6 +43,7 @@ def run(
     *,
     save: bool | Path = False,
     progress: bool | None = None,
+    share: str = "seeds",
     **changes: Any,
 ) -> Result:
     """Measure a study.
@@ -50,11 +56,13 @@ def run(
         save: True records the result in ``results/`` (a folder: there) and reuses the seeds recorded so far,
             which the result then holds too; False measures everything and writes nothing.
         progress: whether to show a progress bar; None shows it except in the book.
+        share: with torchrun, whether each process measures ``seeds`` of its own, or all of them share the
+            ``batches`` of each seed, for studies that train with `course_lib.training.distributed.fit`.
         changes: other fields of the study's configuration, such as ``labels=(50, 100)``.
 
     Raises:
-        ValueError: no such study, scale, or setting; no seed; or changes are to be recorded in ``results/``,
-            which holds what the studies declare.
+        ValueError: no such study, scale, or setting; no seed; changes are to be recorded in ``results/``,
+            which holds what the studies declare; or batches cannot be shared.
         CourseError: data that the study needs are not here, or the result cannot be written.
     """
     study = get(study) if isinstance(study, str) else study
@@ -66,23 +74,31 @@ def run(
         )
     wanted = _seeds(SEEDS[scale] if seeds is None else seeds)
     require_data(study)
+    processes.start()
+    made_on = environment(runtime.device()) | _together(study, config, share)
     result = Result(
         study,
         scale,
         data_of(config),
         config=settings(config),
         code=code_digest(study.measure),
-        environment=environment(runtime.device()),
+        environment=made_on,
     )
+    if processes.rank() > 0:
+        result.values = processes.from_first(None)
+        _measure_all(result, config, wanted, False, share)
+        return result
     if not save:
-        _measure_all(result, config, wanted, progress)
+        processes.from_first(result.values)
+        _measure_all(result, config, wanted, progress, share)
         return result
     folder = result_files.results_folder() if save is True else Path(save)
     path = folder / result_files.file_name(result)
     partial = path.with_name(f"{path.name}.partial")
     _reuse(result, path, partial)
+    processes.from_first(result.values)
     try:
-        _measure_all(result, config, wanted, progress, partial)
+        _measure_all(result, config, wanted, progress, share, partial)
     finally:
         if partial.exists() and not result.values:
             partial.unlink()  # it failed at once, so there is nothing to continue
@@ -106,22 +122,64 @@ def require_data(study: Study) -> None:
 
 
 def _measure_all(
-    result: Result, config: Any, seeds: list[int], progress: bool | None, partial: Path | None = None
+    result: Result,
+    config: Any,
+    seeds: list[int],
+    progress: bool | None,
+    share: str,
+    partial: Path | None = None,
 ) -> None:
     """Measure the seeds that the result lacks, and write what is finished to ``partial`` after each."""
     lacking = [seed for seed in seeds if seed not in result.values]
     if partial is not None and lacking:
         result_files.write(result, partial)  # a folder that cannot be written to is better noticed now
     quiet = runtime.in_book() if progress is None else not progress
-    for seed in tqdm(lacking, desc=result.study.id, unit="seed", disable=quiet):
+    at_once = processes.world() if share == "seeds" else 1
+    with tqdm(total=len(lacking), desc=result.study.id, unit="seed", disable=quiet) as bar:
+        for first in range(0, len(lacking), at_once):
+            some = lacking[first : first + at_once]
+            for seed, values, seconds in _measure(result.study, config, some, share):
+                result.values[seed] = _checked(result, values)
+                result.seconds += seconds
+                bar.update()
+            result.finished = datetime.now(UTC).date().isoformat()
+            if partial is not None:
+                result_files.write(result, partial)
+
+
+def _measure(
+    study: Study, config: Any, seeds: list[int], share: str
+) -> list[tuple[int, Mapping[Cell, float], float]]:
+    """The values of some seeds, one for each process or one for all, and the seconds that each took."""
+    apart = share == "seeds"
+    mine = seeds[processes.rank() :][:1] if apart else seeds
+    found = []
+    for seed in mine:
         began = time.perf_counter()
-        with isolated_random_state(seed):
-            values = result.study.measure(config, seed)
-        result.values[seed] = _checked(result, values)
-        result.seconds += time.perf_counter() - began
-        result.finished = datetime.now(UTC).date().isoformat()
-        if partial is not None:
-            result_files.write(result, partial)
+        with isolated_random_state(seed), processes.apart() if apart else contextlib.nullcontext():
+            values = study.measure(config, seed)
+        found.append((seed, values, time.perf_counter() - began))
+    if not apart:
+        return processes.from_first(found)
+    return [one for some in processes.of_everybody(found) for one in some]
+
+
+def _together(study: Study, config: Any, share: str) -> dict[str, str]:
+    """What is to be recorded about processes that share batches."""
+    if share not in SHARED:
+        raise ValueError(f"share is {share!r}, possible are {', '.join(SHARED)}.")
+    if share == "seeds" or processes.world() == 1:
+        return {}
+    if not uses(study.measure, "course_lib.training.distributed"):
+        raise ValueError(
+            f"{study.id} trains each net in one process, so batches cannot be shared; share seeds instead."
+        )
+    if getattr(config, "target", None) == "te":  # its averages would hear of one share only
+        raise ValueError(
+            f"{study.id} remembers its answers to every image (Temporal Ensembling), and each process would "
+            "remember those to its share only; share seeds instead."
+        )
+    return {"processes": f"{processes.world()}, which share each batch"}
 
 
 def _reuse(result: Result, path: Path, partial: Path) -> None:

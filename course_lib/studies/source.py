@@ -17,12 +17,16 @@ class Definition:
         text: its lines, without docstrings, comments and blank lines.
         names: every name that occurs in it.
         values: those that occur outside of annotations, so that they take part when it runs.
+        reached: what is taken from them with a dot, ``(name, attribute)``.
+        bare: those of the values that occur without a dot behind them.
         imports: what is imported inside of it.
     """
 
     text: str
     names: frozenset[str]
     values: frozenset[str]
+    reached: frozenset[tuple[str, str]]
+    bare: frozenset[str]
     imports: tuple[Import, ...]
 
 
@@ -33,12 +37,14 @@ class Source:
     Attributes:
         text: its lines, without docstrings, comments and blank lines.
         definitions: name -> the top-level statements that define it, assign to it or put items into it.
+        doing: the top-level statements that run when the file is imported and define nothing.
         imported: name -> where the top level imports it from.
         imports: everything that the file imports, at any depth.
     """
 
     text: str
     definitions: dict[str, list[Definition]]
+    doing: tuple[Definition, ...]
     imported: dict[str, Import]
     imports: tuple[Import, ...]
 
@@ -54,16 +60,20 @@ def _read(path: Path, _changed: int) -> Source:
     tree, lines = ast.parse(code), code.splitlines()
     definitions: dict[str, list[Definition]] = {}
     imported: dict[str, Import] = {}
+    doing: list[Definition] = []
     for statement in tree.body:
         if isinstance(statement, ast.Import | ast.ImportFrom):
             for alias, found in zip(statement.names, _imports(statement)):
                 imported[alias.asname or alias.name.split(".")[0]] = found
             continue
         definition = _definition(statement, lines)
-        for name in _bound(statement):
+        bound = _bound(statement)
+        for name in bound:
             definitions.setdefault(name, []).append(definition)
+        if not bound and definition.text:  # a docstring has no text
+            doing.append(definition)
     text = _text(lines, range(1, len(lines) + 1), _docstrings(tree))
-    return Source(text, definitions, imported, _imports(tree))
+    return Source(text, definitions, tuple(doing), imported, _imports(tree))
 
 
 def _definition(statement: ast.stmt, lines: list[str]) -> Definition:
@@ -75,10 +85,17 @@ def _definition(statement: ast.stmt, lines: list[str]) -> Definition:
         if isinstance(annotation, ast.AST)
     ]
     silent = {id(node) for annotation in annotations for node in ast.walk(annotation)}
+    running = [node for node in ast.walk(statement) if id(node) not in silent]
+    dotted = [
+        node for node in running if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    ]
+    behind_a_dot = {id(node.value) for node in dotted}
     return Definition(
         _text(lines, range(first, statement.end_lineno + 1), _docstrings(statement)),
         frozenset(_names(ast.walk(statement))),
-        frozenset(_names(node for node in ast.walk(statement) if id(node) not in silent)),
+        frozenset(_names(running)),
+        frozenset((node.value.id, node.attr) for node in dotted),
+        frozenset(_names(node for node in running if id(node) not in behind_a_dot and _is_read(node))),
         _imports(statement),
     )
 
@@ -86,6 +103,10 @@ def _definition(statement: ast.stmt, lines: list[str]) -> Definition:
 def _text(lines: list[str], numbers: range, silent: set[int]) -> str:
     kept = (lines[number - 1].rstrip() for number in numbers if number not in silent)
     return "\n".join(line for line in kept if line and not line.lstrip().startswith("#"))
+
+
+def _is_read(node: ast.AST) -> bool:
+    return isinstance(getattr(node, "ctx", None), ast.Load)
 
 
 def _names(nodes: Iterable[ast.AST]) -> set[str]:

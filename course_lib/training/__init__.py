@@ -14,6 +14,7 @@ from course_lib.training.schedules import (
     linear_ramp,
     milestones,
     sigmoid_ramp,
+    sigmoid_ramp_down,
 )
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "predict",
     "schedules",
     "sigmoid_ramp",
+    "sigmoid_ramp_down",
     "training_mode",
     "undisturbed",
 ]

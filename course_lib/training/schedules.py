@@ -68,6 +68,17 @@ def sigmoid_ramp(progress: float, end: float = 1.0, steepness: float = 5.0) -> f
     return math.exp(-steepness * (1 - min(progress / end, 1.0)) ** 2)
 
 
+def sigmoid_ramp_down(progress: float, start: float = 0.0, steepness: float = 5.0) -> float:
+    """1 until ``start``, then ``exp(-steepness t^2)``, with t from 0 to 1 over the rest of the run.
+
+    The mirror image of `sigmoid_ramp` (Robert 2019, §B.2.1); it ends at ``exp(-steepness)``, not at 0.
+    """
+    _check(progress)
+    if not 0 <= start < 1:
+        raise ValueError(f"start is {start}, possible is 0 up to but not including 1.")
+    return math.exp(-steepness * max((progress - start) / (1 - start), 0.0) ** 2)
+
+
 def _check(progress: float) -> None:
     if not 0 <= progress <= 1:
         raise ValueError(f"progress is {progress}, possible is 0 to 1.")

@@ -9,7 +9,10 @@ import torch
 
 import course_lib.methods.shade as library
 from course_lib.grading import tasks
+from course_lib.grading.borrowing import borrowed
 from course_lib.grading.tasks.shade import penalty
+from course_lib.nets.mirrored import ConvEncoder
+from course_lib.nets.mirrored.shake_shake import ShakeShakeBlock
 from tests.grading.answers import right
 from tests.grading.trying import verdict
 
@@ -101,3 +104,12 @@ def test_whoever_watched_before_goes_on_watching():
         assert sys.getprofile() is mine
     finally:
         sys.setprofile(None)
+
+
+@pytest.mark.parametrize(
+    "task, lent", [("hybridnet.shake_shake", ShakeShakeBlock), ("hybridnet.conv_large", ConvEncoder)]
+)
+def test_the_nets_that_an_exercise_asks_for_are_not_lent_either(task, lent):
+    assert borrowed(tasks.get(task), lent) is not None
+    assert borrowed(tasks.get(task), type("Own", (lent,), {})) is not None
+    assert borrowed(tasks.get(task), torch.nn.Conv2d) is None

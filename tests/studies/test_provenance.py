@@ -1,6 +1,8 @@
 """The digest of the code changes when code that takes part changes, and only then."""
 
 import importlib
+import os
+import subprocess
 import sys
 
 import pytest
@@ -46,7 +48,19 @@ def other(config, seed):
 
 STUDY = (measure, [net for net in ("a claim",)])
 ''',
-    "training.py": "def fit(x, table):\n    return x\n",
+    "training.py": """import warnings
+from tinylib import tools
+from tinylib import wholly
+warnings.simplefilter("default")
+def fit(x, table):
+    return tools.twice(x) + depth(wholly)
+def depth(module):
+    return module.DEPTH
+def unused(x):
+    return x
+""",
+    "tools.py": "def twice(x):\n    return 2 * x\n\n\ndef thrice(x):\n    return 3 * x\n",
+    "wholly.py": "DEPTH = 1\n\n\ndef told_by_name():\n    return 1\n",
     "registry.py": "Study = int\n",
     "cli.py": "def main():\n    return 0\n",
 }
@@ -54,7 +68,7 @@ STUDY = (measure, [net for net in ("a claim",)])
 
 @pytest.fixture
 def library(tmp_path, monkeypatch):
-    """A library of five files, and a function that tells the digest of its ``measure`` after an edit."""
+    """A small library, and a function that tells the digest of its ``measure`` after an edit."""
     root = tmp_path / "tinylib"
     for name, text in FILES.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +98,10 @@ def library(tmp_path, monkeypatch):
         ("studies/shade.py", "WIDTH = 2", "WIDTH = 22"),
         ("studies/shade.py", 'TABLE["wide"]', 'TABLE["slim"]'),
         ("nets/small.py", "3", "4"),
-        ("training.py", "return x", "return x * 1.0"),
+        ("training.py", "tools.twice(x)", "tools.twice(x) * 1.0"),
+        ("training.py", "default", "ignore"),
+        ("tools.py", "2 * x", "x + x"),
+        ("wholly.py", "return 1", "return 2"),
     ],
 )
 def test_code_that_takes_part_counts(library, name, old, new):
@@ -102,6 +119,8 @@ def test_code_that_takes_part_counts(library, name, old, new):
         ("nets/__init__.py", "Small}", "Small, 'b': Big}"),
         ("registry.py", "int", "float"),
         ("cli.py", "return 0", "return 1"),
+        ("training.py", "def unused(x):", "def another(x, y):"),
+        ("tools.py", "3 * x", "x + x + x"),
     ],
 )
 def test_code_that_takes_no_part_does_not(library, name, old, new):
@@ -120,6 +139,23 @@ def test_a_function_from_elsewhere_counts_with_its_text_and_the_whole_library():
 
 def test_a_function_of_the_library_is_followed():
     assert len(code_digest(isolated_random_state)) == 16
+
+
+def test_the_order_in_which_python_looks_at_sets_does_not_matter():
+    ask = (
+        "from course_lib.studies import all_studies; from course_lib.studies.provenance import code_digest;"
+        "print([code_digest(study.measure) for study in all_studies()])"
+    )
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", ask],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(told) == 1
 
 
 def test_the_environment_names_packages_and_device():

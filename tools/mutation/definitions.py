@@ -90,6 +90,9 @@ class _Bare(ast.NodeTransformer):
         return self._without_docstring(node)
 
     def visit_ClassDef(self, node):
+        for each in node.body:
+            if isinstance(each, ast.AnnAssign):  # a dataclass or a named tuple is nothing without its fields
+                each.annotation, each.kept = ast.Name("object", ast.Load()), True
         return self._without_docstring(node)
 
     def visit_FunctionDef(self, node):
@@ -101,6 +104,8 @@ class _Bare(ast.NodeTransformer):
         return node
 
     def visit_AnnAssign(self, node):
+        if getattr(node, "kept", False):
+            return node
         if node.value is None:
             return None
         return ast.copy_location(ast.Assign([node.target], self.visit(node.value)), node)
