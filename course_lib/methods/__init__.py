@@ -48,6 +48,7 @@ from course_lib.methods.hybridnet import Deployed, HybridNet, HybridOutput
 from course_lib.methods.information import alone, conditional_entropy, entropy, in_bins, mutual_information
 from course_lib.methods.jacobian import jacobian_penalty
 from course_lib.methods.ladder import Ladder, LadderLoss, denoising_costs
+from course_lib.methods.ladder_steps import Dense, Mean, layers_like
 from course_lib.methods.mean_teacher import MeanTeacher
 from course_lib.methods.preactivations import PreActivations, pre_activations
 from course_lib.methods.shade import Shade, ShadeUnit, shade_penalty, update_moving_averages
@@ -77,12 +78,14 @@ __all__ = [
     "BranchReport",
     "ClassVariance",
     "Convention",
+    "Dense",
     "Deployed",
     "HybridLoss",
     "HybridNet",
     "HybridOutput",
     "Ladder",
     "LadderLoss",
+    "Mean",
     "MeanTeacher",
     "Merge",
     "PreActivations",
@@ -113,6 +116,7 @@ __all__ = [
     "in_bins",
     "intermediate_loss",
     "jacobian_penalty",
+    "layers_like",
     "log_penalty",
     "mixture_gain",
     "mutual_information",

@@ -8,6 +8,7 @@ from course_lib import studies
 from course_lib.runtime import SCALES, CourseError
 from course_lib.studies import Claim
 from course_lib.studies.runner import missing_data
+from course_lib.studies.verdicts import quantity
 from tests.studies.toys import make_study
 
 
@@ -43,6 +44,17 @@ def test_every_declared_study_is_whole():
         assert set(study.configs) == set(SCALES)
         assert all(json.loads(json.dumps(cell)) == list(cell) for cell in study.paper)
         assert all(claim.text.endswith(".") for claim in study.claims)
+
+
+def test_no_claim_contradicts_the_numbers_of_its_source():
+    """A claim that the source's own table refutes would be ours, not the source's."""
+    refuted = [
+        (study.id, claim.text)
+        for study in studies.all_studies()
+        for claim in study.claims
+        if (told := quantity(claim, study.paper)) is not None and not claim.above < told < claim.below
+    ]
+    assert refuted == []
 
 
 def test_a_study_that_needs_data_says_what_and_where(monkeypatch, tmp_path):

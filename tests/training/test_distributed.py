@@ -255,7 +255,12 @@ def test_a_study_that_trains_in_one_process_does_not_share_batches(monkeypatch):
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ValueError, match="share seeds instead"):
-        runner._together(studies.get("shade.figure_2_7a"), "batches")
+        runner._together(studies.get("shade.figure_2_7a"), None, "batches")
     with pytest.raises(ValueError, match="share is 'nets', possible are seeds, batches"):
-        runner._together(shared_studies.STUDY, "nets")
-    assert runner._together(shared_studies.STUDY, "batches") == {"processes": "2, which share each batch"}
+        runner._together(shared_studies.STUDY, None, "nets")
+    assert runner._together(shared_studies.STUDY, None, "batches") == {
+        "processes": "2, which share each batch"
+    }
+    remembers = studies.get("hybridnet.table_3_4").configs["gpu"]
+    with pytest.raises(ValueError, match="remembers its answers.*share seeds instead"):
+        runner._together(shared_studies.STUDY, remembers, "batches")

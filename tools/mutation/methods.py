@@ -52,8 +52,19 @@ WATCHED = {
     ),
     "methods.shade_variants": ("methods/test_shade_variants.py", "methods/test_shade_variants_state.py"),
     "methods.jacobian": ("methods/test_jacobian.py",),
-    "methods.stability": ("methods/test_stability.py",),
+    "methods.stability": (
+        "methods/test_stability.py",
+        "methods/test_stability_loss.py",
+        "methods/test_stability_second_pass.py",
+    ),
     "nets.weldon": ("nets/test_weldon.py",),
+    "methods.hybrid_losses": ("methods/test_hybrid_losses.py", "methods/test_hybrid_losses_limits.py"),
+    "methods.branches": ("methods/test_branches.py",),
+    "methods.gradient_matrix": ("methods/test_gradient_matrix.py",),
+    "methods.hybridnet": ("methods/test_hybridnet.py",),
+    "methods.fusion": ("methods/test_fusion.py",),
+    "methods.hybrid_training": ("methods/test_hybrid_training.py", "methods/test_hybrid_training_runs.py"),
+    "data.two_streams": ("data/test_two_streams.py",),
 }
 
 

@@ -6,6 +6,7 @@ from course_lib.studies.hybridnet.figure_3_10 import FIGURE_3_10
 from course_lib.studies.hybridnet.figure_3_11 import FIGURE_3_11
 from course_lib.studies.hybridnet.table_3_2 import TABLE_3_2
 from course_lib.studies.hybridnet.table_3_4 import TABLE_3_4
+from course_lib.studies.hybridnet.table_3_4_photographs import TABLE_3_4_PHOTOGRAPHS
 from course_lib.studies.hybridnet.table_3_5 import TABLE_3_5, TABLE_3_5_STL
 from course_lib.studies.hybridnet.table_3_6 import TABLE_3_6
 
@@ -15,6 +16,7 @@ STUDIES = (
     TABLE_3_2,
     FIGURE_3_8,
     TABLE_3_4,
+    TABLE_3_4_PHOTOGRAPHS,
     TABLE_3_5,
     TABLE_3_5_STL,
     FIGURE_3_10,

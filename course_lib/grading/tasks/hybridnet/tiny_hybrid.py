@@ -65,9 +65,10 @@ class TinyHybrid(nn.Module):
 
     def __init__(self, weights: Tensor, classes: int):
         super().__init__()
-        self.encoder_c, self.decoder_c = TinyEncoder(), TinyDecoder()
-        self.encoder_u, self.decoder_u = TinyEncoder(), TinyDecoder()
-        self.classifier = nn.Linear(3, classes)
+        with torch.random.fork_rng(devices=[]):  # the first weights are replaced at once, so nothing is drawn
+            self.encoder_c, self.decoder_c = TinyEncoder(), TinyDecoder()
+            self.encoder_u, self.decoder_u = TinyEncoder(), TinyDecoder()
+            self.classifier = nn.Linear(3, classes)
         self.to(weights)
         nn.utils.vector_to_parameters(weights.clone(), self.parameters())
 
