@@ -95,7 +95,6 @@ def _prediction_and_direction(
         raise ValueError(f"xi is {xi}, possible are lengths above 0.")
     if iterations < 0:
         raise ValueError(f"iterations is {iterations}, possible are whole numbers from 0.")
-    x = x.detach()
     with torch.no_grad():
         found = logits(x)
     if found.ndim != 2 or len(found) != len(x) or found.numel() == 0:
@@ -116,8 +115,5 @@ def _divergence(p: Tensor, logits: Tensor) -> Tensor:
 
 
 def _of_length_one(d: Tensor) -> Tensor:
-    """Each of (B, ...) divided by its Euclidean norm; zeros stay. Squares of tiny numbers would be 0."""
-    flat = d.flatten(1)
-    largest = flat.abs().amax(1, keepdim=True)
-    flat = flat / torch.where(largest > 0, largest, 1)
-    return nn.functional.normalize(flat).reshape(d.shape)
+    """Each of (B, ...) divided by its Euclidean norm, however small that is; zeros stay."""
+    return nn.functional.normalize(d.flatten(1), eps=torch.finfo(d.dtype).tiny).reshape(d.shape)

@@ -168,6 +168,15 @@ def test_it_follows_the_batches_to_their_device(device):
     assert targets.target(there, epoch=1).known.all()
 
 
+def test_everything_moves_to_the_device_of_the_first_batch():
+    targets = TemporalEnsembling(N, C)
+    found = targets.target(OneView(None, None, torch.tensor([2, 0], device="meta")))  # which is everywhere
+    assert found.prob.is_meta and found.known.is_meta
+    types = {"Z": torch.float32, "t": torch.int64, "sum": torch.float32, "count": torch.int64}
+    for name, dtype in types.items():
+        assert targets.state_dict()[name].is_meta and targets.state_dict()[name].dtype == dtype
+
+
 def test_the_state_goes_over_in_the_middle_of_a_pass():
     said = passes(4)
     one, other = (TemporalEnsembling(N, C, dtype=torch.float64) for _ in range(2))

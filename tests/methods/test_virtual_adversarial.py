@@ -131,12 +131,22 @@ def test_limits():
     )
 
 
-def test_a_gradient_whose_square_is_no_number_any_more_still_has_a_direction():
-    model, x = nn.Linear(4, 3), images().float()
+def test_a_tiny_gradient_still_has_a_direction():
+    model, x = nn.Linear(4, 3).double(), images()
     with torch.no_grad():
-        model.weight *= 1e-25
-    found = virtual_adversarial_direction(model, x, 1e25, 1, seeded())
+        model.weight *= 1e-7
+    found = virtual_adversarial_direction(model, x, 1e-2, 1, seeded())
     assert found.norm(dim=1).tolist() == pytest.approx([1] * 3)
+
+
+def test_the_first_step_is_the_gradient_at_the_given_distance():
+    model, x = student(norm=False), images()
+    d = torch.randn(x.shape, generator=seeded(), dtype=x.dtype)
+    d = (d / d.norm(dim=1, keepdim=True)).requires_grad_()
+    p, q = model(x).softmax(1).detach(), model(x + 2 * d).softmax(1)
+    gradient = torch.autograd.grad((p * (p / q).log()).sum(), d)[0]
+    found = virtual_adversarial_direction(model, x, 2.0, 1, seeded())
+    torch.testing.assert_close(found, gradient / gradient.norm(dim=1, keepdim=True))
 
 
 def test_each_image_on_its_own():
@@ -227,11 +237,21 @@ def test_it_draws_from_torchs_generator_or_the_given_one():
 
 def test_autocast_does_not_blur_it():
     model, x = student(norm=False).float(), images().float()
-    expected = vat_loss(model, x, 1e-3, generator=seeded())
     direction = virtual_adversarial_direction(model, x, 1e-3, generator=seeded())
+    p, q = model(x).softmax(1), model(x + direction).softmax(1)
+    expected = (p * (p / q).log()).sum(1).mean()
+    torch.testing.assert_close(vat_loss(model, x, 1e-3, generator=seeded()), expected)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert torch.equal(vat_loss(model, x, 1e-3, generator=seeded()), expected)
+        torch.testing.assert_close(vat_loss(model, x, 1e-3, generator=seeded()), expected)
         assert torch.equal(virtual_adversarial_direction(model, x, 1e-3, generator=seeded()), direction)
+
+
+def test_logits_of_low_precision_are_compared_in_float32():
+    model, x = student(norm=False).bfloat16(), images().bfloat16()
+    r = virtual_adversarial_direction(model, x, 1.0, 1, seeded())
+    p, q = (model(image).float().log_softmax(1) for image in (x, x + r))
+    found = vat_loss(model, x, 1.0, 1.0, 1, seeded())
+    torch.testing.assert_close(found, (p.exp() * (p - q)).sum(1).mean())
 
 
 def test_types():

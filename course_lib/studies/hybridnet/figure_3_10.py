@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from course_lib.studies.hybridnet import scales
-from course_lib.studies.hybridnet.lines import LINES
+from course_lib.studies.hybridnet.lines import LINES, relative_gap
 from course_lib.studies.hybridnet.setting import Setting
 from course_lib.studies.hybridnet.shared import images, train
 from course_lib.studies.registry import Cell, Claim, Study
@@ -73,9 +73,8 @@ def error(at: Mapping[Cell, float], balancing: str, part: str) -> float:
 
 
 def gap(at: Mapping[Cell, float], balancing: str) -> float:
-    """How far apart the partial errors are, over their sum: 0 where the branches are level, 1 at most."""
-    c, u = error(at, balancing, "c"), error(at, balancing, "u")
-    return (c - u) / (c + u)
+    """How far apart the partial errors are in the end, over their sum."""
+    return relative_gap(error(at, balancing, "c"), error(at, balancing, "u"))
 
 
 FIGURE_3_10 = Study(

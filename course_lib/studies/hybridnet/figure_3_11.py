@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from course_lib.studies.hybridnet import scales
-from course_lib.studies.hybridnet.lines import LINES, NAMES
+from course_lib.studies.hybridnet.lines import LINES, NAMES, relative_gap
 from course_lib.studies.hybridnet.pictures import described, reconstructions
 from course_lib.studies.hybridnet.setting import Setting
 from course_lib.studies.hybridnet.shared import images, in_order, train
@@ -42,8 +42,7 @@ def difference(at: Mapping[Cell, float], quantity: str, first: tuple[str, str], 
 
 def gap(at: Mapping[Cell, float], line: str) -> float:
     """How far apart the partial errors are, over their sum."""
-    c, u = at["error", line, "c"], at["error", line, "u"]
-    return (c - u) / (c + u)
+    return relative_gap(at["error", line, "c"], at["error", line, "u"])
 
 
 FIGURE_3_11 = Study(

@@ -135,6 +135,11 @@ def drawn(net: HybridNet, config: Setting, streams: Images) -> dict[str, float]:
     }
 
 
+def relative_gap(c: float, u: float) -> float:
+    """How far apart two partial errors are, over their sum: 0 where the branches are level, at most 1."""
+    return (c - u) / (c + u)
+
+
 def probes(net: HybridNet, config: Setting, streams: Images) -> dict[str, float]:
     """What linear maps read from h_c and h_u of test images: the class, and the colour of the ground.
 

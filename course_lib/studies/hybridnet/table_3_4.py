@@ -39,6 +39,22 @@ def leads(row: str, other: str, text: str) -> Claim:
     return Claim(text, lambda at: mean_lead(at, row, other), above=0)
 
 
+CLAIMS = (
+    leads(
+        "i",
+        "a",
+        "The full HybridNet is ahead of classification alone, on average over the labels.",
+    ),
+    leads("i", "b", "It is ahead of classification and stability."),
+    leads("i", "ae", "It is ahead of the auto-encoder."),
+    leads("i", "ae+stab", "It is ahead of the auto-encoder with stability."),
+    leads("i", "d", "It is ahead of its architecture without stability and balancing."),
+    leads("b", "a", "Stability alone is ahead of classification."),
+    leads("ae", "a", "The auto-encoder alone is ahead of classification."),
+    leads("ae+stab", "b", "The auto-encoder adds something to stability."),
+    leads("d", "a", "The architecture alone is ahead of classification."),
+)
+
 TABLE_3_4 = Study(
     id="hybridnet.table_3_4",
     title="HybridNet, and what is left without its parts",
@@ -61,15 +77,5 @@ TABLE_3_4 = Study(
     protocol={"smoke": scales.SMOKE_SAYS, "cpu": scales.DIGITS_SAY, "gpu": scales.CIFAR_SAYS},
     measure=measure_lines,
     shown=tuple(("accuracy", row, n) for row in ROWS for n in (20, *PAPER_LABELS)),
-    claims=(
-        leads("i", "a", "The full HybridNet is ahead of classification alone, on average over the labels."),
-        leads("i", "b", "It is ahead of classification and stability."),
-        leads("i", "ae", "It is ahead of the auto-encoder."),
-        leads("i", "ae+stab", "It is ahead of the auto-encoder with stability."),
-        leads("i", "d", "It is ahead of its architecture without stability and balancing."),
-        leads("b", "a", "Stability alone is ahead of classification."),
-        leads("ae", "a", "The auto-encoder alone is ahead of classification."),
-        leads("ae+stab", "b", "The auto-encoder adds something to stability."),
-        leads("d", "a", "The architecture alone is ahead of classification."),
-    ),
+    claims=CLAIMS,
 )

@@ -2,7 +2,7 @@
 
 from course_lib.studies.hybridnet import scales
 from course_lib.studies.hybridnet.lines import NAMES, Lines, measure_lines
-from course_lib.studies.hybridnet.table_3_4 import PAPER, PAPER_LABELS, ROWS, TITLES, leads
+from course_lib.studies.hybridnet.table_3_4 import CLAIMS, PAPER, PAPER_LABELS, ROWS, TITLES
 from course_lib.studies.registry import Study
 
 LABELS = 2000
@@ -60,15 +60,5 @@ TABLE_3_4_PHOTOGRAPHS = Study(
     protocol={"smoke": scales.SMOKE_SAYS, "cpu": FEW_SAY, "gpu": PHOTOGRAPHS_SAY},
     measure=measure_lines,
     shown=tuple(("accuracy", row, LABELS) for row in ROWS),
-    claims=(
-        leads("i", "a", "The full HybridNet is ahead of classification alone."),
-        leads("i", "b", "It is ahead of classification and stability."),
-        leads("i", "ae", "It is ahead of the auto-encoder."),
-        leads("i", "ae+stab", "It is ahead of the auto-encoder with stability."),
-        leads("i", "d", "It is ahead of its architecture without stability and balancing."),
-        leads("b", "a", "Stability alone is ahead of classification."),
-        leads("ae", "a", "The auto-encoder alone is ahead of classification."),
-        leads("ae+stab", "b", "The auto-encoder adds something to stability."),
-        leads("d", "a", "The architecture alone is ahead of classification."),
-    ),
+    claims=CLAIMS,
 )

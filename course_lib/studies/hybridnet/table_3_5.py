@@ -30,12 +30,6 @@ def gain(line: str, other: str, text: str, quantity: str = "accuracy", **bounds:
     )
 
 
-def relative_gap(at: Mapping[Cell, float], line: str) -> float:
-    """(error of c - error of u) / their sum: 0 where the branches are level, 1 where u does everything."""
-    c, u = (at_line(at, line, f"error of {branch}") for branch in "cu")
-    return (c - u) / (c + u)
-
-
 STEPS = (
     gain("b", "a", "Stability raises the accuracy of the classifier."),
     gain("c", "a", "Reconstruction by two branches raises it."),
