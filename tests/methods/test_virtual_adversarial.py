@@ -126,6 +126,8 @@ def test_limits():
         model[-1].weight.zero_()
     assert vat_loss(model, x).item() == 0
     assert virtual_adversarial_direction(model, x).tolist() == [[0.0] * 4] * 3
+    in_half = virtual_adversarial_direction(lambda x: 0 * x, x.half(), generator=seeded())
+    assert in_half.tolist() == [[0.0] * 4] * 3
     assert virtual_adversarial_direction(model, x, iterations=0).norm(dim=1).tolist() == pytest.approx(
         [1] * 3
     )

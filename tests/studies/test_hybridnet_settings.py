@@ -194,16 +194,16 @@ def test_every_study_runs_with_tiny_numbers_at_full_size_in_kind(id):
     study = studies.registry.get(id)
     config = study.configs["gpu"]
     narrow = {"conv_large": 0.04, "conv_stl": 0.04, "conv_shade": 4, "shake_shake": 4}[config.net]
-    changes = {"data": "objects", "options": (), "net_options": (("width", narrow),), "tested": 10}
+    changes = {"data": "objects", "options": (("n", 60),), "net_options": (("width", narrow),), "tested": 10}
     changes |= {"steps": 1, "n_labelled": 4, "n_unlabelled": 4}
     if config.net == "conv_stl":
-        changes["options"] = (("size", 96),)
+        changes["options"] = (("n", 60), ("size", 96))
     for field in ("labels", "sets"):
         if hasattr(config, field):
             value = getattr(config, field)
             changes[field] = 20 if isinstance(value, int) else (20,)
     if hasattr(config, "sets"):
-        changes["sets"] = (("objects", "objects", (), (20,)),)
+        changes["sets"] = (("objects", "objects", (("n", 60),), (20,)),)
     if hasattr(config, "lines") and isinstance(config.lines, tuple):
         changes["lines"] = config.lines[-2:]
     values = study.measure(dataclasses.replace(config, **changes), 0)

@@ -141,6 +141,7 @@ def test_a_function_of_the_library_is_followed():
     assert len(code_digest(isolated_random_state)) == 16
 
 
+@pytest.mark.slow
 def test_the_order_in_which_python_looks_at_sets_does_not_matter():
     ask = (
         "from course_lib.studies import all_studies; from course_lib.studies.provenance import code_digest;"
