@@ -65,6 +65,8 @@ WATCHED = {
     "methods.fusion": ("methods/test_fusion.py",),
     "methods.hybrid_training": ("methods/test_hybrid_training.py", "methods/test_hybrid_training_runs.py"),
     "data.two_streams": ("data/test_two_streams.py",),
+    "methods.mean_teacher": ("methods/test_mean_teacher.py",),
+    "methods.virtual_adversarial": ("methods/test_virtual_adversarial.py",),
 }
 
 
