@@ -116,6 +116,36 @@ def paired_interval(
     return mean_interval(a - b, level)
 
 
+def spearman(a: Tensor, b: Tensor) -> Tensor:
+    """Spearman's rank correlation of each sample's two maps: Pearson's correlation of their average ranks.
+
+    Equal values share the mean of their ranks, so it does not matter where in the map they stand.
+    The ranks are sorted and compared in float64 on the CPU.
+
+    Args:
+        a: (B, ...), of any floating type; a sample is compared over all its values together.
+        b: of the same shape.
+
+    Returns:
+        (B,) float64 on the device of ``a``, in [-1, 1]; NaN where a map is constant, or contains NaN,
+        since it then has no order.
+
+    Raises:
+        ValueError: the shapes differ, or there is nothing to compare.
+        TypeError: the values are complex.
+    """
+    if a.shape != b.shape or a.ndim < 2 or a.numel() == 0:
+        raise ValueError(
+            f"a has shape {tuple(a.shape)} and b {tuple(b.shape)}, needed is one shape (B, ...), not empty."
+        )
+    if a.is_complex() or b.is_complex():
+        raise TypeError(f"a has type {a.dtype} and b {b.dtype}: complex numbers have no order.")
+    ranks_a, ranks_b = (_centred_ranks(maps) for maps in (a, b))
+    with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of a constant map
+        rho = (ranks_a * ranks_b).sum(1) / np.sqrt((ranks_a**2).sum(1) * (ranks_b**2).sum(1))
+    return torch.from_numpy(rho).to(a.device)
+
+
 def _labels(true: Tensor | Sequence[int]) -> Tensor:
     true = torch.as_tensor(true)
     if true.ndim != 1 or len(true) == 0:
@@ -134,3 +164,8 @@ def _numbers(name: str, values: Sequence[float] | Tensor) -> np.ndarray:
     if not np.isfinite(values).all():
         raise ValueError(f"{name} contains NaN or infinity, of which there is no mean.")
     return values
+
+
+def _centred_ranks(maps: Tensor) -> np.ndarray:
+    ranks = stats.rankdata(maps.detach().cpu().double().flatten(1).numpy(), axis=1)
+    return ranks - (ranks.shape[1] + 1) / 2  # multiples of 1/2: the sums of their products are exact

@@ -15,7 +15,7 @@ LIBRARY = ROOT / "course_lib"
 ROOMS = [
     {"runtime"},
     {"files"},
-    {"data", "nets", "metrics"},
+    {"data", "nets", "metrics", "localisation"},
     {"training"},
     {"plots"},
     {"players"},

@@ -3,14 +3,14 @@
 import difflib
 from pathlib import Path
 
-from course_lib.data.embedded import digits_m, glyphs, objects, sprites
+from course_lib.data import embedded
 from course_lib.data.embedded.source import Embedded
 from course_lib.data.image_set import ImageSet
 from course_lib.data.info import SetInfo, Verification
 from course_lib.data.real.fetch import fetch_real
 from course_lib.data.real.table import MNIST_M, REAL
 
-_EMBEDDED = tuple(Embedded(module.INFO, module.make) for module in (digits_m, glyphs, objects, sprites))
+_EMBEDDED = tuple(Embedded(module.INFO, module.make) for module in embedded.modules())
 _SETS = {source.info.name: source for source in (*_EMBEDDED, *REAL)}
 KINDS = ("embedded", "real")
 

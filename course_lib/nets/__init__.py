@@ -14,6 +14,7 @@ from course_lib.nets.backbone import Backbone
 from course_lib.nets.convnet import SmallConvNet
 from course_lib.nets.inception import SmallInception
 from course_lib.nets.mlp import MLP
+from course_lib.nets.tiny_vgg import TinyVGG
 from course_lib.nets.weldon import MaxMinPooling, Weldon, weldon_from_resnet
 from course_lib.nets.wideresnet import WideResNet
 
@@ -24,6 +25,7 @@ __all__ = [
     "MaxMinPooling",
     "SmallConvNet",
     "SmallInception",
+    "TinyVGG",
     "Weldon",
     "WideResNet",
     "build",

@@ -13,12 +13,15 @@ def listing() -> str:
     return str(Table(["id", "source", "what", "measured"], rows))
 
 
+def _code_now(study: Study, data: str) -> str:
+    return code_digest(study.measure, named=[data])
+
+
 def _state(study: Study) -> str:
     """What is recorded, and whether the code has changed since."""
-    code = code_digest(study.measure)
     made = [
         f"{result.scale} on {result.data}, {len(result.seeds)} seeds"
-        + (" (the code has changed since)" if result.code != code else "")
+        + (" (the code has changed since)" if result.code != _code_now(study, result.data) else "")
         for result in recorded(study)
     ]
     if not made:

@@ -49,7 +49,7 @@ def make_once(name: str, make: Callable[..., Product], **key: Any) -> Product:
         )
     what = repr(sorted((argument, _checked(argument, value)) for argument, value in key.items()))
     what = f"{what} {runtime.scale()}"
-    how = f"{code_digest(make)} {torch.__version__}"
+    how = f"{code_digest(make, named=_texts(key))} {torch.__version__}"
     path = cache_folder() / "products" / f"{name}.{hashlib.sha256(what.encode()).hexdigest()[:12]}.pt"
     kept = _open(path, what, how)
     if kept is not None:
@@ -62,6 +62,12 @@ def make_once(name: str, make: Callable[..., Product], **key: Any) -> Product:
             _warned.add(path.parent)
             warnings.warn(f"{problem} So what is expensive is made anew each time.", stacklevel=2)
     return _unpack(content)["product"]
+
+
+def _texts(key: dict[str, Any]) -> list[str]:
+    """The texts among the arguments, which may name image sets."""
+    parts = [part for value in key.values() for part in (value if isinstance(value, tuple) else (value,))]
+    return [part for part in parts if isinstance(part, str)]
 
 
 def _checked(argument: str, value: Any) -> Any:

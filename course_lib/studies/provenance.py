@@ -6,12 +6,15 @@ or a new name that a package passes on, leaves the digest alone, so a new chapte
 of another look old.  Where a module is used otherwise than by ``module.name``, it counts as a whole.
 Comments, docstrings and annotations do not count; neither do packages that are not ours, whose versions are
 recorded beside the digest.
+
+A set that is drawn by code is asked for by its name, so its file counts where the name is written: in the code
+that takes part, or in the study's configuration.
 """
 
 import hashlib
 import inspect
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy
@@ -20,7 +23,15 @@ import torch
 from course_lib.studies import source
 
 LIBRARY = Path(__file__).resolve().parents[1]
-COMPUTING = ("data", "nets", "metrics", "training", "methods", "runtime")  # rooms that numbers come from
+COMPUTING = (
+    "data",
+    "nets",
+    "metrics",
+    "localisation",
+    "training",
+    "methods",
+    "runtime",
+)  # rooms that numbers come from
 
 
 def environment(device: torch.device) -> dict[str, str]:
@@ -29,15 +40,19 @@ def environment(device: torch.device) -> dict[str, str]:
     return {"torch": torch.__version__, "numpy": numpy.__version__, "device": f"{device.type} ({chip})"}
 
 
-def code_digest(function: Callable, library: Path = LIBRARY) -> str:
+def code_digest(function: Callable, library: Path = LIBRARY, named: Iterable[str] = ()) -> str:
     """The digest of the code that a function runs (16 hexadecimal digits).
 
     Args:
         function: a function of the library, which is followed precisely; or one from elsewhere, such as a
             notebook, which counts with its own text and with everything in the library that computes.
         library: the folder of the library's package.
+        named: names of image sets that the function is given, such as the one of a configuration.
     """
-    return hashlib.sha256(repr(sorted(_pieces(function, library).counted())).encode()).hexdigest()[:16]
+    pieces = _pieces(function, library)
+    for name in named:
+        pieces.add_set(name)
+    return hashlib.sha256(repr(sorted(pieces.counted())).encode()).hexdigest()[:16]
 
 
 def uses(function: Callable, module: str, library: Path = LIBRARY) -> bool:
@@ -98,6 +113,8 @@ class _Pieces:
                 self.add_definition(module, used)
             for imported in definition.imports:
                 self.follow(*imported)
+            for text in definition.strings:
+                self.add_set(text)
             for used in definition.values & file.imported.keys():
                 self.use(file.imported[used], used, definition)
 
@@ -110,6 +127,12 @@ class _Pieces:
         for base, attribute in definition.reached:
             if base == name:
                 self.follow(module, attribute)
+
+    def add_set(self, name: str) -> None:
+        """Add the file of the embedded set of this name, if there is one."""
+        module = f"{self.library.name}.data.embedded.{name}"
+        if name.isidentifier() and self.path(module) is not None:
+            self.add_module(module)
 
     def add_module(self, module: str) -> None:
         """Add a whole module, and what it imports."""

@@ -81,7 +81,7 @@ def run(
         scale,
         data_of(config),
         config=settings(config),
-        code=code_digest(study.measure),
+        code=code_digest(study.measure, named=[data_of(config)]),
         environment=made_on,
     )
     if processes.rank() > 0:

@@ -20,6 +20,7 @@ class Definition:
         reached: what is taken from them with a dot, ``(name, attribute)``.
         bare: those of the values that occur without a dot behind them.
         imports: what is imported inside of it.
+        strings: the texts that are written in it, names of sets among them.
     """
 
     text: str
@@ -28,6 +29,7 @@ class Definition:
     reached: frozenset[tuple[str, str]]
     bare: frozenset[str]
     imports: tuple[Import, ...]
+    strings: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def _definition(statement: ast.stmt, lines: list[str]) -> Definition:
         frozenset((node.value.id, node.attr) for node in dotted),
         frozenset(_names(node for node in running if id(node) not in behind_a_dot and _is_read(node))),
         _imports(statement),
+        frozenset(node.value for node in running if _is_text(node)),
     )
 
 
@@ -107,6 +110,10 @@ def _text(lines: list[str], numbers: range, silent: set[int]) -> str:
 
 def _is_read(node: ast.AST) -> bool:
     return isinstance(getattr(node, "ctx", None), ast.Load)
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _names(nodes: Iterable[ast.AST]) -> set[str]:

@@ -9,7 +9,7 @@ from tests.data.small_files import one_sentence
 
 def test_names_by_kind():
     embedded, real = data.names("embedded"), data.names("real")
-    assert embedded == ["digits_m", "glyphs", "objects", "sprites"]
+    assert embedded == ["digits_m", "glyphs", "objects", "scenes", "sprites"]
     assert sorted(embedded + real) == sorted(data.names())
     wanted = (
         "mnist fashion_mnist kmnist usps cifar10 cifar100 svhn stl10 omniglot gtsrb dtd celeba voc mnist_m"

@@ -52,7 +52,7 @@ def test_another_argument_name_or_scale_is_another_product(monkeypatch):
 
 def test_other_code_or_another_torch_takes_its_place(monkeypatch):
     make_once("a.net", make)
-    monkeypatch.setattr(products, "code_digest", lambda function: "other")
+    monkeypatch.setattr(products, "code_digest", lambda function, **named: "other")
     make_once("a.net", make)
     monkeypatch.setattr(torch, "__version__", "2.99")
     make_once("a.net", make)
@@ -115,7 +115,7 @@ def _make_often(times):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="starts processes by fork")
 def test_two_processes_at_once_never_read_half_a_file(monkeypatch):
     monkeypatch.setattr(
-        products, "code_digest", lambda function: str(os.urandom(1)[0] % 2)
+        products, "code_digest", lambda function, **named: str(os.urandom(1)[0] % 2)
     )  # half of the reads miss
     context = multiprocessing.get_context("fork")
     started = [context.Process(target=_make_often, args=(25,)) for _ in range(2)]

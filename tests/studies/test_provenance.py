@@ -18,6 +18,10 @@ NETS = {"s": Small}
 """,
     "nets/small.py": "class Small:\n    width = 3\n",
     "nets/big.py": "class Big:\n    width = 300\n",
+    "data/__init__.py": "",
+    "data/embedded/__init__.py": "",
+    "data/embedded/drawn.py": "INK = 1\n",
+    "data/embedded/asked_for.py": "INK = 1\n",
     "studies/__init__.py": "",
     "studies/shade.py": '''"""A chapter."""
 
@@ -28,6 +32,7 @@ from tinylib.registry import Study
 WIDTH = 2
 TABLE = {}
 TABLE["wide"] = WIDTH
+TABLE["set"] = "drawn"
 
 
 def measure(config: "Config", seed: Study) -> Study:
@@ -102,6 +107,7 @@ def library(tmp_path, monkeypatch):
         ("training.py", "default", "ignore"),
         ("tools.py", "2 * x", "x + x"),
         ("wholly.py", "return 1", "return 2"),
+        ("data/embedded/drawn.py", "1", "2"),
     ],
 )
 def test_code_that_takes_part_counts(library, name, old, new):
@@ -119,12 +125,21 @@ def test_code_that_takes_part_counts(library, name, old, new):
         ("nets/__init__.py", "Small}", "Small, 'b': Big}"),
         ("registry.py", "int", "float"),
         ("cli.py", "return 0", "return 1"),
+        ("data/embedded/asked_for.py", "1", "2"),
         ("training.py", "def unused(x):", "def another(x, y):"),
         ("tools.py", "3 * x", "x + x + x"),
     ],
 )
 def test_code_that_takes_no_part_does_not(library, name, old, new):
     assert library(name, old, new) == library()
+
+
+def test_an_image_set_counts_where_a_configuration_names_it():
+    plain, one, other, real = (
+        code_digest(isolated_random_state, named=names)
+        for names in ([], ["digits_m"], ["objects"], ["cifar10"])
+    )
+    assert len({plain, one, other}) == 3 and real == plain
 
 
 def test_a_function_from_elsewhere_counts_with_its_text_and_the_whole_library():

@@ -81,7 +81,7 @@ def test_what_was_made_otherwise_is_measured_anew(counted, tmp_path, monkeypatch
         configs = {"smoke": Settings(), "cpu": Settings(gain=7.0)}
         study = dataclasses.replace(study, configs=configs)
     elif changed == "code":
-        monkeypatch.setattr(runner, "code_digest", lambda function: "other")
+        monkeypatch.setattr(runner, "code_digest", lambda function, **named: "other")
     else:
         monkeypatch.setattr(torch, "__version__", "2.99")
     stop_at.add(1)

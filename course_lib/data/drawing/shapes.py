@@ -105,3 +105,10 @@ def distances(shapes: Sequence[Shape], which: np.ndarray, u: np.ndarray, v: np.n
         chosen = which == k
         out[chosen] = shapes[k](u[chosen], v[chosen])
     return out
+
+
+def flower(u, v):
+    """Four petals, each a disc."""
+    a, b = np.abs(u), np.abs(v)
+    petals = np.minimum(disc(a - np.float32(0.48), b, 0.42), disc(a, b - np.float32(0.48), 0.42))
+    return np.minimum(petals, disc(u, v, 0.3))
