@@ -1,4 +1,4 @@
-"""Extremal perturbation: of all smooth masks of one area, the one that changes a score most (Fong et al. 2019).
+"""Extremal perturbation: the smooth mask of a given area that changes a score most (Fong et al. 2019).
 
 Meaningful perturbation weighs the area against the score, and the result depends on the weight. Here the
 area is given, and the score is all that is left to be optimised.

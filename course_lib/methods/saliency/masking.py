@@ -24,8 +24,8 @@ def degraded(x: Tensor, how: str | float | Tensor = "blur", sigma: float = 10 / 
 
     Args:
         x: images (B, C, H, W).
-        how: ``blur``; ``mean``, the image's own mean colour, a grey that does not depend on how the images are
-            normalised; ``zero``, which is the mean colour of the whole set for images that are normalised
+        how: ``blur``; ``mean``, the image's own mean colour, a grey that does not depend on how the images
+            are normalised; ``zero``, which is the mean colour of the whole set for images that are normalised
             by it, and black for others; ``noise`` around the image's mean colour with its deviation in each
             channel, the same pattern for all images of a batch; a number, or a tensor that broadcasts to x.
         sigma: of the blur, as a fraction of the longer side.
@@ -81,7 +81,7 @@ def gaussian_blur(x: Tensor, sigma: float) -> Tensor:
 
 
 def grid_of(size: tuple[int, int], cells: int) -> tuple[int, int]:
-    """The rows and columns of a coarse mask: ``cells`` along the longer side of the image, of about squares."""
+    """Rows and columns of a coarse mask of about square cells, ``cells`` of them along the longer side."""
     longer = max(size)
     return tuple(max(1, round(cells * side / longer)) for side in size)
 

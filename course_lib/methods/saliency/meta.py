@@ -1,4 +1,4 @@
-"""Meta-saliency: one step towards the class first, then explain the net that took it (Rebuffi 2020, §4.4 of Ch. 8).
+"""Meta-saliency: one step towards the class, then explain the net that took it (Rebuffi 2020, Ch. 8, §4.4).
 
 What is looked for is the gradient of L(θ) = ℓ(θ - ε ∇ℓ(θ)) (Eq. 4), the loss after one step of learning. To
 first order in ε it is ∇ℓ - 2ε H ∇ℓ (Eq. 6), H the Hessian; and a backward finite difference of step 2ε turns

@@ -1,4 +1,4 @@
-"""Occlusion: hide one square of the image at a time and see how far the score falls (Zeiler & Fergus 2014)."""
+"""Occlusion: hide one square of the image at a time and watch the score fall (Zeiler & Fergus 2014)."""
 
 import torch
 from torch import Tensor, nn

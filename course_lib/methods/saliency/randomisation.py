@@ -1,4 +1,4 @@
-"""Sanity check: a net loses its weights layer by layer, and its saliency maps should notice (Rebuffi 2020, §4.5).
+"""Sanity check: a net loses its weights layer by layer; do its maps notice? (Rebuffi 2020, Ch. 8, §4.5)
 
 The check is that of Adebayo et al. 2018. A method whose map stays as it was shows the image, not the net.
 """

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from course_lib.methods.saliency.capture import Score, checked
 from course_lib.methods.saliency.masking import blended, degraded, scored
+from course_lib.methods.stability import in_full
 from course_lib.training.modes import evaluation_mode
 
 
@@ -60,19 +61,24 @@ def rise(
     hidden, total = degraded(x, fill), 0
     with torch.no_grad(), evaluation_mode(model):
         for some in zip(*(each.split(batch_size) for each in drawn)):
-            masks = _enlarged(*(each.to(x.device) for each in some), x.shape[2:]).to(x)
+            masks = _enlarged(*(each.to(x.device) for each in some), x.shape[2:], in_full(x).dtype)
             n = len(masks)
             given = torch.stack(
-                [scored(model(blended(x[i], hidden[i], masks)), y[i].expand(n), score) for i in range(len(x))]
+                [scored(model(blended(x[i], hidden[i], masks.to(x))), y[i].expand(n), score) for i in range(len(x))]
             )
             total = total + given @ masks.flatten(1).to(given)
     return (total / (n_masks * p)).view(-1, 1, *x.shape[2:])
 
 
 def random_masks(
-    n: int, size: tuple[int, int], cells: int = 7, p: float = 0.5, generator: torch.Generator | None = None
+    n: int,
+    size: tuple[int, int],
+    cells: int = 7,
+    p: float = 0.5,
+    generator: torch.Generator | None = None,
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Smooth random masks (n, 1, H, W) in [0, 1], in float64, on the device of the generator.
+    """Smooth random masks (n, 1, H, W) in [0, 1], on the device of the generator.
 
     A grid of s x s cells, each 1 with probability p, is enlarged bilinearly to one cell more than the image
     needs, and a piece of the image's size is cut out at random, so that the cells' borders lie anywhere.
@@ -83,11 +89,12 @@ def random_masks(
         cells: s.
         p: probability that a cell is 1, and so the expected value of each pixel.
         generator: None takes torch's own.
+        dtype: of the masks.
 
     Raises:
         ValueError: a number is impossible.
     """
-    return _enlarged(*_draws(n, size, cells, p, generator), size)
+    return _enlarged(*_draws(n, size, cells, p, generator), size, dtype)
 
 
 def _draws(
@@ -108,10 +115,10 @@ def _draws(
     return grids, torch.stack(shifts, 1)
 
 
-def _enlarged(grids: Tensor, shifts: Tensor, size: tuple[int, int]) -> Tensor:
+def _enlarged(grids: Tensor, shifts: Tensor, size: tuple[int, int], dtype: torch.dtype) -> Tensor:
     cells, device = grids.shape[-1], grids.device
     enlarged = F.interpolate(
-        grids.double(),
+        grids.to(dtype),
         size=[(cells + 1) * math.ceil(side / cells) for side in size],
         mode="bilinear",
         align_corners=False,

@@ -10,7 +10,7 @@ from course_lib.studies.saliency.setting import METHODS, NAMES, NETS, STAGES
 
 CENTRE = {"centre": "centre of the image"}
 VGG = ("1", "2", "3", "4", "last")
-RESNET = ("1", "2", "3", "last")
+INNER = RESNET = ("1", "2", "3", "last")
 BY_LAYER = {  # of the authors' program, PASCAL VOC 2007, all images
     "fc": {
         "CEB": (76.00, 75.71, 75.65, 77.74, 82.12),
@@ -113,8 +113,10 @@ FIGURE_3 = Study(
     unit="pointing accuracy (%), mean over classes",
     names=NETS | NAMES | IMAGES | CENTRE | STAGES,
     paper=PAPER,
-    reading="The values of the curves are those that the authors' program prints; the source shows the figure for "
-    "ResNet50 and its caption gives the two of the centre. VGG16 has a fourth stage that the small net lacks.",
+    reading="The values of the curves are those that the authors' program prints; the source shows the "
+    "figure for "
+    "ResNet50 and its caption gives the two of the centre. VGG16 has a fourth stage that the small net "
+    "lacks.",
     configs=scales.pointing(ByStage),
     protocol=scales.POINTING_SAYS,
     measure=measure_pointing,
@@ -132,7 +134,8 @@ FIGURE_3_PLAIN = Study(
     id="saliency.figure_3_plain",
     title="The pointing game in a world without clutter",
     source="Rebuffi 2020, Chapter 8, Fig. 3",
-    claim="A control of the course's own: where nothing but objects is to be seen, any map of edges points well.",
+    claim="A control of the course's own: where nothing but objects is to be seen, any map of edges points "
+    "well.",
     axes=("net", "images", "method", "stage"),
     unit="pointing accuracy (%), mean over classes",
     names=NETS | NAMES | IMAGES | CENTRE | STAGES,
@@ -141,10 +144,10 @@ FIGURE_3_PLAIN = Study(
     configs=scales.plain(ByStage),
     protocol=scales.PLAIN_SAYS,
     measure=measure_pointing,
-    shown=tuple(
-        ("gap", "all", method, stage) for method in METHODS for stage in ("input", "1", "2", "3", "last")
-    )
-    + (("gap", "all", "centre", "centre"),),
+    shown=(
+        *(("gap", "all", method, stage) for method in METHODS for stage in ("input", *INNER)),
+        ("gap", "all", "centre", "centre"),
+    ),
     claims=(
         Claim(
             "Excitation backprop, which hardly knows the class, points right nearly always: above 90 %.",

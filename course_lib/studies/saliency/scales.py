@@ -11,7 +11,8 @@ SCENES_SAY = (
 )
 VOC = {"data": "voc2007", "tested": None, "tolerance": 15.0}
 VOC_SAYS = (
-    "PASCAL VOC 2007, the test images, with torchvision's ResNet50 and VGG16. The source's nets are converted "
+    "PASCAL VOC 2007, the test images, with torchvision's ResNet50 and VGG16. The source's nets are "
+    "converted "
     "from another program; here ImageNet weights are fine-tuned on the training images: the last layer of "
     "ResNet50, the fully connected ones of VGG16, for 10 epochs."
 )

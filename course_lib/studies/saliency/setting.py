@@ -60,4 +60,3 @@ class Setting:
     learned: int = 3000
     tested: int | None = 600
     tolerance: float = 3.0
-

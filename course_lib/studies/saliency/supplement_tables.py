@@ -23,6 +23,7 @@ CORRELATIONS = {
     ("correlation", "fc", "last"): (94.33, 3.09),
 }
 GAP = ("pointing", "both", "mean")
+ORDER = ("input", "1", "2", "3", "4", "last")
 
 
 def lowest(at: Mapping[Cell, float]) -> float:
@@ -55,10 +56,7 @@ SUPPLEMENT_TABLE_1 = Study(
         "gpu": scales.IMAGENET_SAYS + " The pointing game of this study is played at cpu scale only.",
     },
     measure=measure_identity,
-    shown=tuple(
-        ("correlation", net, stage) for net in NETS for stage in ("1", "2", "3", "4", "last")
-    )
-    + (GAP,),
+    shown=(*(("correlation", net, stage) for net in NETS for stage in ORDER[1:]), GAP),
     claims=(
         Claim("Every mean correlation is above 90 %.", lowest, above=90),
         Claim(
@@ -76,7 +74,6 @@ SUPPLEMENT_TABLE_1 = Study(
 
 # --- Table 2: the best single stage -------------------------------------------------------------
 
-ORDER = ("input", "1", "2", "3", "4", "last")
 PLACE = {stage: place for place, stage in enumerate(ORDER)}
 BEST = {  # (net, images) by method
     "CEB": ("3", "last", "last", "last"),
@@ -116,8 +113,8 @@ SUPPLEMENT_TABLE_2 = Study(
         for method, stages in BEST.items()
         for column, stage in zip(BEST_COLUMNS, stages, strict=True)
     },
-    reading="The text says that the earliest layer never wins; its table has guided backprop on VGG16 best at "
-    "the image. The gradient's last layer for VGG16 is a slip: the authors' program has the fourth stage.",
+    reading="The text says that the earliest layer never wins; its table has guided backprop on VGG16 best "
+    "at the image. The gradient's last layer for VGG16 is a slip: the authors' program has the fourth stage.",
     configs=scales.pointing(ByStage),
     protocol=scales.POINTING_SAYS,
     measure=measure_best_stage,
@@ -133,12 +130,32 @@ SUPPLEMENT_TABLE_2 = Study(
 
 # --- Table 3: what each way to combine adds -----------------------------------------------------
 
-GAINS = {
-    ("LA", "sum"): ((0.57, 1.47, 0.22, 2.09), (0.81, 1.66, -3.01, -7.18), (0.68, 0.74, 0.36, 2.22), (0.58, 1.29, -0.61, -0.20)),
-    ("LA", "product"): ((0.87, 1.84, 0.42, 2.91), (1.01, 1.78, -2.92, -6.80), (0.52, 0.72, 0.49, 2.87), (0.32, 0.83, -0.25, 0.52)),
-    ("sNG", "sum"): ((1.08, 1.37, 0.48, 0.85), (0.94, 1.40, -3.66, -6.43), (0.94, 1.67, 0.62, 0.85), (0.25, 0.54, -0.93, -2.55)),
-    ("sNG", "product"): ((1.26, 1.65, 0.83, 1.88), (1.12, 2.09, -3.13, -6.18), (0.63, 0.95, 0.72, 0.62), (0.89, 1.79, -0.27, -1.76)),
-}  # fmt: skip
+GAINS = {  # a row for each weighting
+    ("LA", "sum"): (
+        (0.57, 1.47, 0.22, 2.09),
+        (0.81, 1.66, -3.01, -7.18),
+        (0.68, 0.74, 0.36, 2.22),
+        (0.58, 1.29, -0.61, -0.20),
+    ),
+    ("LA", "product"): (
+        (0.87, 1.84, 0.42, 2.91),
+        (1.01, 1.78, -2.92, -6.80),
+        (0.52, 0.72, 0.49, 2.87),
+        (0.32, 0.83, -0.25, 0.52),
+    ),
+    ("sNG", "sum"): (
+        (1.08, 1.37, 0.48, 0.85),
+        (0.94, 1.40, -3.66, -6.43),
+        (0.94, 1.67, 0.62, 0.85),
+        (0.25, 0.54, -0.93, -2.55),
+    ),
+    ("sNG", "product"): (
+        (1.26, 1.65, 0.83, 1.88),
+        (1.12, 2.09, -3.13, -6.18),
+        (0.63, 0.95, 0.72, 0.62),
+        (0.89, 1.79, -0.27, -1.76),
+    ),
+}
 
 
 def measure_gains(config: Pointing, seed: int) -> dict[Cell, float]:
@@ -148,7 +165,9 @@ def measure_gains(config: Pointing, seed: int) -> dict[Cell, float]:
     for (net, images, method, where), value in found.items():
         weights, _, mode = where.partition(" ")
         if mode in MODES:
-            single = [v for (n, i, m, w), v in found.items() if (n, i, m) == (net, images, method) and w in PLACE]
+            single = [
+                v for (n, i, m, w), v in found.items() if (n, i, m) == (net, images, method) and w in PLACE
+            ]
             gains[net, images, method, mode, weights] = value - max(single)
     return gains
 
@@ -173,7 +192,8 @@ SUPPLEMENT_TABLE_3 = Study(
         for column, value in zip(BEST_COLUMNS, row, strict=True)
     },
     reading="The spread of a stage's features is a vector in the source; here it is averaged over channels. "
-    "Every map is brought to [0, 1] before it is combined, as in the authors' program; the source does not say so.",
+    "Every map is brought to [0, 1] before it is combined, as in the authors' program; the source does not "
+    "say so.",
     configs=scales.pointing(Pointing, methods=("LA", "sNG")),
     protocol=scales.POINTING_SAYS,
     measure=measure_gains,

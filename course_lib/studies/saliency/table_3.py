@@ -45,7 +45,7 @@ def gain(at: Mapping[Cell, float], net: str, method: str, images: str = "all") -
 
 
 def lead(at: Mapping[Cell, float], net: str, images: str = "all") -> float:
-    """How far linear approximation with combined stages is ahead of the best of all other lines, in points."""
+    """How far linear approximation with combined stages is ahead of all other lines, in points."""
     others = [
         at[net, images, method, choice]
         for method in METHODS
@@ -69,8 +69,8 @@ TABLE_3 = Study(
         for method, row in ROWS.items()
         for (images, net, choice), value in zip(COLUMNS, row, strict=True)
     },
-    reading="The gradient's 86.6 for VGG16 repeats the cell of Grad-CAM: the authors' program has 82.1 at its "
-    "best layer. The best of a row is chosen on the accuracy that is told, in the source and here.",
+    reading="The gradient's 86.6 for VGG16 repeats the cell of Grad-CAM: the authors' program has 82.1 at "
+    "its best layer. The best of a row is chosen on the accuracy that is told, in the source and here.",
     configs=scales.pointing(Pointing),
     protocol=scales.POINTING_SAYS,
     measure=measure_best,

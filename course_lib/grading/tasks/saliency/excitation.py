@@ -175,7 +175,7 @@ TASK = Task(
         "First run the layers and write down what enters each of them. Then go back, layer by layer: what "
         "does this kind of layer do to a signal? For those that sum, a few lines serve all three of them.",
         "a layer that sums, y_i = Σ_j w_ij x_j + b_i:   p'_j = x_j Σ_i w⁺_ij · p_i / Σ_k w⁺_ik x_k\n"
-        "  with w⁺ = max(w, 0), without b, and 0 where the divisor is 0;  average pooling: all w are positive\n"
+        "  with w⁺ = max(w, 0), without b, and 0 where the divisor is 0;  average pooling: all w are equal\n"
         "max-pooling: to the largest of each window;  flatten: back into shape;  ReLU, batch norm: p' = p\n"
         "contrast: p - p̃ below the last layer, where p̃ is found with -w in place of its w\n"
         "map: the sum of p over the channels, with a contrast no less than 0",
@@ -184,8 +184,9 @@ TASK = Task(
         "one step back through a layer, with its input x, a signal p and a sign:\n"
         "  convolution or linear: z <- the layer's sum of x, with the weights (sign · w)⁺ and no bias\n"
         "  average pooling:       z <- the layer on x\n"
-        "    for both:  ratio <- p / z, 0 where z is 0;   p <- x · autograd.grad of z by x with ratio\n"
-        "  max-pooling:           p <- autograd.grad of its output by x with p\n"
+        "    for both:  ratio <- p / z, a constant, 0 where z is 0\n"
+        "               p <- x · the gradient of Σ z · ratio by x\n"
+        "  max-pooling:           p <- the gradient of Σ output · p by x\n"
         "  flatten:               p <- p in the shape of x\n"
         "p <- 1 at the class and 0 elsewhere\n"
         "through the last layer with the sign 1, and for a contrast minus the same with the sign -1\n"
@@ -199,7 +200,7 @@ TASK = Task(
         Case("2 images and overlapping windows with contrast", samples(STRIDED, 2, 2, True)),
         Case("4 samples of a perceptron", samples(PERCEPTRON, 4, 1)),
         Case(
-            "3 samples of a perceptron with contrast, just below the classifier",
+            "3 samples just below the classifier with contrast",
             samples(PERCEPTRON, 3, 3, True),
         ),
         Case("a class without a positive weight", samples(PERCEPTRON, 3, 1, silent="class")),

@@ -16,8 +16,11 @@ def apply(layer, x, w, bias=None):
 
 
 def pulled(z, x, p):
-    """The signal p at z, carried to x by the transposed layer."""
-    return torch.autograd.grad(z, x, p)[0]
+    """The signal p at z, carried to x by the transposed layer.
+
+    Giving p to autograd.grad itself would do, but its first such call imports for seconds.
+    """
+    return torch.autograd.grad((z * p.detach()).sum(), x)[0]
 
 
 def over(p, z):

@@ -1,17 +1,17 @@
 """How much an answer makes at once: a map of rank-one matrices needs none of these matrices."""
 
+import contextlib
 from typing import Any
 
-from torch import Tensor, strided
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 CHECK = "check (1 is passed) that no tensor is as large as the matrices"
 BYTES = 8  # of a float64 number
 
 
-class LargestTensor(TorchDispatchMode):
-    """Notes the largest tensor that torch makes inside, within its own functions too.
+class LargestTensor(TorchFunctionMode):
+    """Notes the largest tensor that functions of torch give back inside.
 
     Attributes:
         numbers: how many float64 numbers its memory could hold; a view holds what it looks at.
@@ -21,11 +21,12 @@ class LargestTensor(TorchDispatchMode):
         super().__init__()
         self.numbers = 0
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         made = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(made):
-            if isinstance(tensor, Tensor) and tensor.layout is strided:
-                self.numbers = max(self.numbers, tensor.untyped_storage().nbytes() // BYTES)
+        for each in made if isinstance(made, tuple | list) else (made,):
+            with contextlib.suppress(NotImplementedError, RuntimeError):  # in torch.vmap it has no memory
+                size = each.untyped_storage().nbytes() if isinstance(each, Tensor) else 0
+                self.numbers = max(self.numbers, size // BYTES)
         return made
 
 

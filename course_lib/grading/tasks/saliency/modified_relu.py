@@ -74,7 +74,7 @@ def signal(out: Tensor, leaf: Tensor, sent: Tensor) -> Tensor:
     """What arrives at the leaf when a signal is sent back from the output."""
     if not out.requires_grad:
         raise Unfit("No signal can go back: what modified_relu returns does not hang on z for autograd")
-    (found,) = torch.autograd.grad(out, leaf, sent, allow_unused=True)
+    (found,) = torch.autograd.grad((out * sent).sum(), leaf, allow_unused=True)
     return torch.zeros_like(leaf) if found is None else found
 
 

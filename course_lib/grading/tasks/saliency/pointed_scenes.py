@@ -33,7 +33,7 @@ def pointed(
         classes: the class of each pair, a digit each.
         cells, size: height and width of the maps and of the images.
         tolerance: as handed over.
-        steps: rows and columns from a map's highest point to the closest pixel of a mask; they are drawn from.
+        steps: rows and columns from a map's highest point to the closest pixel of its mask, in turn.
         count: the number of classes; None means those that occur.
         kind: "flat": every third map is constant; "negative": all values are below 0; "twice": the largest
             value stands in two places.
@@ -52,7 +52,8 @@ def pointed(
         masks = torch.zeros(len(asked), count_of, *size, dtype=torch.bool)
         for number, (k, place) in enumerate(zip(asked, large.flatten(1).argmax(1).tolist())):
             for other in range(count_of):
-                drawn = hook(generator, divmod(place, size[1]), steps[pick(generator, len(steps))], size)
+                turn = number if other == k else pick(generator, len(steps))
+                drawn = hook(generator, divmod(place, size[1]), steps[turn % len(steps)], size)
                 if other == k or pick(generator, 3):
                     masks[number, other].view(-1)[drawn] = True
         made = {"maps": maps, "masks": masks, "classes": torch.tensor(asked), "tolerance": tolerance}

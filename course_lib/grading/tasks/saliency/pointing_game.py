@@ -99,7 +99,7 @@ WIDE = (
     (0, 4),
     (5, 4),
 )  # around a tolerance of 5
-NEAR = ((0, 0), (2, 1), (2, 2), (1, 0), (0, 3), (0, 2), (1, 1), (3, 1), (2, 0), (1, 2))  # around 2.5, and 3
+NEAR = ((0, 0), (2, 1), (2, 2), (3, 0), (0, 2), (0, 3), (1, 2), (3, 1), (2, 0), (2, 3))  # around 2.5, and 3
 
 TASK = Task(
     id="saliency.pointing_game",
