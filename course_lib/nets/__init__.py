@@ -3,6 +3,7 @@
 All take images (B, C, H, W) and return logits (B, num_classes); ``features(x)`` is the input of the last
 linear layer ``head``; each ReLU is its own module.
 
+`TinyVGG` is the small net of the saliency chapter, with an average or dense layers at its end.
 `weldon_from_resnet` makes the net of the thesis' ImageNet experiment out of a ResNet of torchvision, whose
 blocks use one ReLU module several times.
 """

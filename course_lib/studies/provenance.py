@@ -7,7 +7,7 @@ of another look old.  Where a module is used otherwise than by ``module.name``, 
 Comments, docstrings and annotations do not count; neither do packages that are not ours, whose versions are
 recorded beside the digest.
 
-A set that is drawn by code is asked for by its name, so its file counts where the name is written: in the code
+A set that is drawn by code is asked for by its name, so its file counts where the name is written: in code
 that takes part, or in the study's configuration.
 """
 

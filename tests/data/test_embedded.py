@@ -48,7 +48,7 @@ def test_sets_are_as_described(name):
         assert data.images.dtype == torch.uint8 and data.images.float().std() > 10
         counts = torch.bincount(data.labels, minlength=info.classes)
         assert counts.min() > 0.7 * n / info.classes
-        assert data.masks.shape == (n, 1, *info.shape[1:])
+        assert data.masks.shape in [(n, things, *info.shape[1:]) for things in (1, info.classes)]
         assert all(len(values) == n for values in (data.factors or {}).values())
         balanced_subset(data.labels, 10 * info.classes, seed=0)
 

@@ -1,8 +1,11 @@
 """What the tests of figures and players share: a plain figure, and a notebook that records what it shows."""
 
+import matplotlib.pyplot as plt
 import pytest
 
 from course_lib import plots
+
+plt.switch_backend("agg")  # it looks for a kernel when it does this, and the fixtures' kernel is none
 
 
 @pytest.fixture

@@ -88,8 +88,10 @@ def test_without_ipywidgets_the_frames_are_stored(draw, shown, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "exactly one slider, given are 0"),
-        ({"a": [1], "b": [2]}, "exactly one slider, given are 2"),
+        ({}, "a name with its values"),
+        ({"a": [1], "b": [2], "label": "c"}, "menus for a, b"),
+        ({"a": [1], "start": {"b": 0}}, "a position of 'b'"),
+        ({"a": [1], "b": []}, "b has 0 values"),
         ({"a": []}, "a has 0 values"),
         ({"a": [1, 2], "start": 2}, "start is 2, but a has 2 values"),
         ({"a": [1], "alt": " "}, "alt is ' '; say in a sentence"),

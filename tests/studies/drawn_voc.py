@@ -28,7 +28,7 @@ COLOURS = {"dog": (200, 60, 60), "cat": (60, 180, 60), "person": (60, 60, 210), 
 
 
 def draw(root: Path) -> Path:
-    """Write ``VOCdevkit/VOC2007`` below a folder, with the splits trainval and test, and return the folder."""
+    """Write ``VOCdevkit/VOC2007`` below a folder, with trainval and test, and return the folder."""
     base = root / "VOCdevkit" / "VOC2007"
     for name in ("JPEGImages", "Annotations", "ImageSets/Main"):
         (base / name).mkdir(parents=True)
@@ -46,7 +46,7 @@ def draw(root: Path) -> Path:
 
 
 def annotation(objects: list) -> str:
-    """What VOC writes of a photograph, as far as somebody reads it; people have parts with boxes of their own."""
+    """What VOC writes of a photograph, as far as anyone reads it; people have parts with own boxes."""
     return (
         f"<annotation><size><width>{WIDTH}</width><height>{HEIGHT}</height><depth>3</depth></size>"
         + "".join(

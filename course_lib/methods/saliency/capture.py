@@ -97,10 +97,14 @@ def capture(
     """
     images, y = checked(x, y)
     with passing_through(model, images, layers) as (outputs, caught):
-        total = score(outputs, y)
+        total = score(outputs, y.clone())  # a copy, because y may be made in inference mode
         if total.shape != y.shape:
             raise ValueError(f"score gives {tuple(total.shape)}, needed is one number a sample {(len(y),)}.")
-        found = torch.autograd.grad(total.sum(), [one.x for one in caught.values()], allow_unused=True)
+        tensors = [one.x for one in caught.values()]
+        if total.requires_grad:
+            found = torch.autograd.grad(total.sum(), tensors, allow_unused=True)
+        else:
+            found = [None] * len(tensors)
     for name, g in zip(caught, found):
         if g is None:
             raise ValueError(f"The layer {name!r} does not influence the score, so it has no saliency map.")

@@ -135,16 +135,15 @@ def _excited(
 
 @contextmanager
 def _tapped(module: nn.Module, before: bool = False) -> Iterator[list[Tensor]]:
-    """What leaves a module, or enters it, each time that it runs; the net goes on with a copy."""
+    """What leaves a module, or enters it, each time that it runs."""
     found: list[Tensor] = []
 
     def leaving(_: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
         found.append(output)
-        return output.clone()
+        return output.clone()  # which the net may change in place
 
-    def entering(_: nn.Module, inputs: tuple) -> tuple:
+    def entering(_: nn.Module, inputs: tuple) -> None:
         found.append(inputs[0])
-        return inputs[0].clone(), *inputs[1:]
 
     register: Callable = module.register_forward_pre_hook if before else module.register_forward_hook
     handle = register(entering if before else leaving)

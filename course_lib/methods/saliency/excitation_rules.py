@@ -22,12 +22,12 @@ WEIGHTED = {"linear", *(f"{kind}{n}d" for kind in ("conv", "conv_transpose") for
 AVERAGES = {"mean", "sum", *(f"{kind}_pool{n}d" for kind in ("avg", "adaptive_avg") for n in (1, 2, 3))}
 SUMS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
 UNRULED = {
-    "mul", "imul", "div", "idiv", "itruediv", "rdiv", "true_divide", "sub", "isub", "rsub", "pow", "exp",
-    "sqrt", "matmul", "rmatmul", "mm", "bmm", "addmm", "baddbmm", "einsum", "bilinear", "interpolate",
-    "upsample", "scaled_dot_product_attention", "multi_head_attention_forward", "softmax", "log_softmax",
-    "normalize", "layer_norm", "group_norm", "instance_norm", "local_response_norm", "rms_norm", "sigmoid",
-    "logsigmoid", "hardsigmoid", "tanh", "hardtanh", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "selu",
-    "celu", "gelu", "silu", "hardswish", "mish", "softplus", "softsign", "glu",
+    "mul", "multiply", "div", "divide", "true_divide", "rdiv", "sub", "subtract", "rsub",
+    "pow", "rpow", "square", "sqrt", "exp", "matmul", "rmatmul", "mm", "mv", "bmm", "addmm", "baddbmm",
+    "einsum", "bilinear", "scaled_dot_product_attention", "multi_head_attention_forward", "interpolate",
+    "upsample", "softmax", "log_softmax", "normalize", "layer_norm", "group_norm", "instance_norm",
+    "local_response_norm", "rms_norm", "sigmoid", "log_sigmoid", "hardsigmoid", "tanh", "hardtanh", "relu6", "leaky_relu", "prelu",
+    "rrelu", "elu", "selu", "celu", "gelu", "silu", "hardswish", "mish", "softplus", "softsign", "glu",
 }  # fmt: skip
 Rule = Callable[[Tensor], tuple[Tensor, ...]]
 
@@ -106,7 +106,8 @@ class ExcitationRules(TorchFunctionMode):
             z, in_place = call
             return _written(z, _Ruled.apply(lambda: torch.relu(z), _pass, z), in_place)
         if name == "batch_norm":
-            return _Ruled.apply(lambda: func(*args, **kwargs), _pass, args[0] if args else kwargs["input"])
+            (x,), _ = _named(("input",), args, kwargs)
+            return _Ruled.apply(lambda: func(*args, **kwargs), _pass, x)
         if name in WEIGHTED:
             return self._weighted(func, args, kwargs)
         if name in AVERAGES:

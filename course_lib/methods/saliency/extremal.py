@@ -91,11 +91,11 @@ def extremal_perturbation(
     smooth = (0.09 if len(areas) > 1 else 0.0) if smooth is None else smooth
     size, n = x.shape[2:], len(areas)
     grid = grid_of(size, min(cells, max(size)))
-    bumps = [_bumps(*sides, reach * max(size), sharpness).to(x) for sides in zip(size, grid)]
     found = []
     with with_constant_weights(model) as net:
         x = x.detach().clone()
         hidden = degraded(x, degradation, sigma)
+        bumps = [_bumps(*sides, reach * max(size), sharpness).to(x) for sides in zip(size, grid)]
         jobs = torch.arange(len(x) * n, device=x.device)  # every image with every area
         for some in jobs.split(batch_size):
             images, behind, classes = x[some // n], hidden[some // n], y[some // n]

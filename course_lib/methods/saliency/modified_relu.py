@@ -52,8 +52,7 @@ def relu_call(func: Callable, args: tuple, kwargs: dict[str, Any]) -> tuple[Tens
     name = getattr(func, "__name__", "")
     if name not in ("relu", "relu_"):
         return None
-    in_place = name == "relu_" or args[1:2] == (True,) or kwargs.get("inplace", False)
-    return args[0] if args else kwargs["input"], in_place
+    return args[0] if args else kwargs["input"], name == "relu_" or kwargs.get("inplace", False)
 
 
 class _ModifiedRelus(TorchFunctionMode):

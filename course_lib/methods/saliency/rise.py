@@ -64,7 +64,10 @@ def rise(
             masks = _enlarged(*(each.to(x.device) for each in some), x.shape[2:], in_full(x).dtype)
             n = len(masks)
             given = torch.stack(
-                [scored(model(blended(x[i], hidden[i], masks.to(x))), y[i].expand(n), score) for i in range(len(x))]
+                [
+                    scored(model(blended(x[i], hidden[i], masks.to(x))), y[i].expand(n), score)
+                    for i in range(len(x))
+                ]
             )
             total = total + given @ masks.flatten(1).to(given)
     return (total / (n_masks * p)).view(-1, 1, *x.shape[2:])

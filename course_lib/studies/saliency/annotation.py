@@ -21,8 +21,8 @@ class Annotated:
     Attributes:
         paths: of the N files.
         labels: (N, C) int64: 1 where the class is there, 0 where it is not, or ``LEFT_OPEN``.
-        regions: (number of a photograph, its (height, width)) -> (C, height, width) bool, where each class is,
-            with the objects that are hard to see.
+        regions: (number of a photograph, its (height, width)) -> (C, height, width) bool, where each class
+            is, with the objects that are hard to see.
     """
 
     paths: Sequence[str | Path]
@@ -69,8 +69,8 @@ def opened(path: str | Path) -> Image.Image:
 def evenly(labels: Tensor, n: int) -> Tensor:
     """Places of ``n`` images, as evenly over the classes as there are images of them.
 
-    First comes one image of each class, then a second one of each that has it, and so on; where the last round
-    has too many, the classes that give one are evenly spaced. Fewer than ``n`` where there are no more.
+    First comes one image of each class, then a second one of each that has it, and so on; where the last
+    round has too many, the classes that give one are evenly spaced. Fewer than ``n`` where there are no more.
 
     Args:
         labels: (N,) the one class of each image.

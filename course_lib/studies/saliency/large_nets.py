@@ -88,7 +88,7 @@ def fully_convolutional(model: VGG | ResNet) -> nn.Sequential:
 
 
 def convolution(dense: nn.Linear, side: int) -> nn.Conv2d:
-    """A convolution that does to a window of side x side cells what a dense layer did to the flattened cells."""
+    """A convolution that does to windows of side x side cells what a dense layer did to a flattened one."""
     channels = dense.in_features // side**2
     made = nn.utils.skip_init(nn.Conv2d, channels, dense.out_features, side, bias=dense.bias is not None)
     made.weight = nn.Parameter(dense.weight.detach().view(dense.out_features, channels, side, side))

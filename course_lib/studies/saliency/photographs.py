@@ -1,7 +1,7 @@
 """Photographs of the user's (PASCAL VOC, COCO, ImageNet), and the large nets of the source.
 
-The source's setting, for one GPU. ImageNet has one class in an image, and says of some images only where it is;
-VOC and COCO have several, which the nets learn here, and say of all where they are.
+The source's setting, for one GPU. ImageNet has one class in an image, and says of some images only where it
+is; VOC and COCO have several, which the nets learn here, and say of all where they are.
 """
 
 from collections.abc import Iterator
@@ -115,8 +115,8 @@ def _of_imagenet(split: str) -> tuple[list, Tensor]:
     folder = image_folder(IMAGENET_SPLITS[split], partial(middle, side=SIDE))
     if len(folder.classes) != IMAGENET_CLASSES:
         raise CourseError(
-            f"{folder.root} has {len(folder.classes)} folders of classes where {IMAGENET_CLASSES} belong: all "
-            "of them are needed, because their order says which output of a net is which class."
+            f"{folder.root} has {len(folder.classes)} folders of classes where {IMAGENET_CLASSES} belong: "
+            "all of them are needed, because their order says which output of a net is which class."
         )
     return [path for path, _ in folder.samples], torch.tensor(folder.targets)
 

@@ -8,6 +8,7 @@ from course_lib.methods import saliency
 from course_lib.metrics import spearman
 from course_lib.studies.registry import Cell
 from course_lib.studies.saliency import worlds
+from course_lib.studies.saliency.parts import Subject
 from course_lib.studies.saliency.sensitivity import maps
 from course_lib.studies.saliency.setting import Setting
 from course_lib.training import predict
@@ -40,27 +41,38 @@ def measure_randomised(config: Randomised, seed: int) -> dict[Cell, float]:
     """Mean rank correlation with the trained net's map, by (net, method, stage, last part drawn anew).
 
     The class is the one that the trained net says, all along. Constant maps have no correlation and are left
-    out; "size" in place of a mean of signed ones is the mean of their sizes.
+    out.
     """
     found: dict[Cell, float] = {}
     for net in config.nets:
         asked = worlds.subject(config, net, seed)
         x, _ = worlds.labelled(config, "test", config.asked)
-        y = predict(asked.net, x).argmax(1)
+        y, _ = saliency.extreme_classes(predict(asked.net, x))
         before = _maps(config, asked, x, y)
-        parts = list(saliency.cascade(asked.net, seed))
-        seen = parts[config.every - 1 :: config.every]
-        for name, model in seen if seen and seen[-1] is parts[-1] else [*seen, parts[-1]]:
-            after = _maps(config, asked._replace(net=model), x, y)
-            for (method, stage), each in after.items():
-                rho = spearman(before[method, stage], each)
-                rho = rho[rho.isfinite()]
-                if len(rho):
-                    found[net, method, stage, name.removeprefix("body.")] = rho.mean().item()
+        unseen = None
+        for n, (name, model) in enumerate(saliency.cascade(asked.net, seed), start=1):
+            unseen = (name, model)
+            if n % config.every == 0:
+                found |= _left(config, net, asked._replace(net=model), name, before, x, y)
+                unseen = None
+        if unseen is not None:
+            name, model = unseen
+            found |= _left(config, net, asked._replace(net=model), name, before, x, y)
     return found
 
 
-def _maps(config: Randomised, asked, x: Tensor, y: Tensor) -> dict[Cell, Tensor]:
+def _left(
+    config: Randomised, net: str, anew: Subject, name: str, before: dict[Cell, Tensor], x: Tensor, y: Tensor
+) -> dict[Cell, float]:
+    found: dict[Cell, float] = {}
+    for (method, stage), each in _maps(config, anew, x, y).items():
+        rho = spearman(before[method, stage], each)
+        if rho.isfinite().any():
+            found[net, method, stage, name.removeprefix("body.")] = rho[rho.isfinite()].mean().item()
+    return found
+
+
+def _maps(config: Randomised, asked: Subject, x: Tensor, y: Tensor) -> dict[Cell, Tensor]:
     here = asked._replace(stages={stage: asked.stages[stage] for stage in config.stages})
     found = maps(here, x, y, config.methods)
     after_a_step = maps(here, x, y, config.with_meta, config.eps) if config.with_meta else {}

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from course_lib.localisation import boxes_of, localisation_accuracy, to_size
+from course_lib.localisation import boxes_of, overlaps, to_size
 from course_lib.methods import saliency
 from course_lib.methods.saliency.capture import INPUT
 from course_lib.studies.registry import Cell
 from course_lib.studies.saliency import worlds
+from course_lib.studies.saliency.parts import Subject
 from course_lib.studies.saliency.pointing import maps_by_stage
 from course_lib.studies.saliency.setting import METHODS, Setting
 
@@ -37,24 +39,30 @@ def measure_weak_boxes(config: WeakBoxes, seed: int) -> dict[Cell, float]:
     found: dict[Cell, float] = {}
     for net in config.nets:
         asked = worlds.subject(config, net, seed)
-        kept: dict[Cell, list] = {}
-        boxes, left = [], config.asked
+        overlap: dict[Cell, list[Tensor]] = {}
+        left = config.asked
         for batch in worlds.pairs(config):
             x, y, masks = batch.x[:left], batch.y[:left], batch.masks[:left]
             left -= len(y)
-            boxes.append(boxes_of(masks))
-            for tag, maps in maps_by_stage(asked, x, y, config.methods).items():
-                large = {stage: to_size(each, tuple(masks.shape[1:])) for stage, each in maps.items()}
-                inner = [each for stage, each in large.items() if stage != INPUT]
-                large[COMBINED] = saliency.combine(inner, mode="product")
-                for stage in config.stages:
-                    kept.setdefault((tag, stage), []).append(large[stage])
+            boxes = boxes_of(masks)
+            for cell, maps in large_maps(config, asked, x, y, tuple(masks.shape[1:])).items():
+                for threshold in config.thresholds:
+                    overlap.setdefault((*cell, threshold), []).append(overlaps(maps, boxes, threshold))
             if left == 0:
                 break
-        truth = torch.cat(boxes)
-        for cell, parts in kept.items():
-            maps = torch.cat(parts)
-            for threshold in config.thresholds:
-                score = localisation_accuracy(maps, truth, threshold)
-                found[net, *cell, threshold] = 100 * score
+        for cell, each in overlap.items():
+            found[net, *cell] = 100 * (torch.cat(each) > 0.5).double().mean().item()
+    return found
+
+
+def large_maps(
+    config: WeakBoxes, asked: Subject, x: Tensor, y: Tensor, size: tuple[int, int]
+) -> dict[Cell, Tensor]:
+    """Maps of the size of the masks by (method's tag, stage or "combined")."""
+    found: dict[Cell, Tensor] = {}
+    for tag, maps in maps_by_stage(asked, x, y, config.methods).items():
+        large = {stage: to_size(each, size) for stage, each in maps.items()}
+        inner = [each for stage, each in large.items() if stage != INPUT]
+        large[COMBINED] = saliency.combine(inner, mode="product")
+        found |= {(tag, stage): large[stage] for stage in config.stages}
     return found

@@ -6,6 +6,10 @@ knowledge of strides or padding; the tables are made with plain loops.
 
 import itertools
 
+import torch
+
+from course_lib.methods.saliency.excitation_rules import excitation_rules
+
 
 def shared_out(p, x, table):
     """p' of each input, for outputs with signals p and the table [[(input, weight), ...] per output]."""
@@ -53,3 +57,16 @@ def average_table(shape, windows):
         for k in range(channels)
         for rows, columns in windows
     ]
+
+
+def draw(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def signals(layer, *inputs, p=None, negated=None):
+    """The layer's output, the signal p given to it (random, at first), and what it sends to its inputs."""
+    leaves = [x.clone().requires_grad_() for x in inputs]
+    with excitation_rules(negated):
+        y = layer(*(leaf.clone() for leaf in leaves))
+    p = draw(*y.shape, seed=8) if p is None else p
+    return y.detach(), p, torch.autograd.grad(y, leaves, p)

@@ -4,6 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from course_lib.methods.saliency.modified_relu import backward_rule
+
+RULES = ["deconvnet", "guided"]
+
 FORMS = {
     "nn.ReLU": lambda: nn.ReLU(),
     "nn.ReLU in place": lambda: nn.ReLU(inplace=True),
@@ -19,6 +23,9 @@ FORMS = {
     "Tensor.relu_": lambda: lambda z: z.relu_(),
     "in place, result unused": lambda: _result_unused,
 }
+
+
+IN_PLACE = [form for form in FORMS if "in place" in form or form.endswith("_")]
 
 
 def _result_unused(z):
@@ -50,3 +57,14 @@ class Net(nn.Module):
 
 def images(n=3):
     return torch.randn(n, 2, 5, 4, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+
+
+def signal(net, x, rule=None, c=1):
+    """The signal at the image for the logit of one class, under a rule; the gradient without one."""
+    x = x.clone().requires_grad_()
+    if rule is None:
+        outputs = net(x.clone())
+    else:
+        with backward_rule(rule):
+            outputs = net(x.clone())
+    return torch.autograd.grad(outputs[:, c].sum(), x)[0]

@@ -50,7 +50,7 @@ def literal(kind, how, x, g, n):
     return out
 
 
-# In the second and third tensors the smallest entries decide: all negative gradients, all negative activations.
+# Where all gradients or all activations are negative, the smallest entries decide.
 SIGNS = {"mixed": (1, 1), "negative g": (1, -1), "negative x": (-1, 1), "both": (-1, -1)}
 
 
@@ -80,10 +80,15 @@ def test_the_named_methods_are_cells_of_the_grid():
         assert torch.allclose(method(x, g), literal(*cell, x, g, 1), rtol=1e-12), method
 
 
-@pytest.mark.parametrize(("n", "stride", "padding", "dilation"), [(1, 1, 0, 1), (3, 1, 1, 1), (3, 2, 1, 1), (3, 1, 2, 2), (1, 2, 0, 1)])
+@pytest.mark.parametrize(
+    ("n", "stride", "padding", "dilation"),
+    [(1, 1, 0, 1), (3, 1, 1, 1), (3, 2, 1, 1), (3, 1, 2, 2), (1, 2, 0, 1)],
+)
 def test_normgrad_of_a_real_convolution_is_the_norm_of_its_contributions(n, stride, padding, dilation):
     x = drawn(2, 3, 7, 6)
-    size = F.conv2d(x, torch.zeros(1, 3, n, n, dtype=x.dtype), stride=stride, padding=padding, dilation=dilation).shape
+    size = F.conv2d(
+        x, torch.zeros(1, 3, n, n, dtype=x.dtype), stride=stride, padding=padding, dilation=dilation
+    ).shape
     g = drawn(2, 5, *size[2:], seed=1)
     each = spatial_contributions("conv", x, g, n, stride, padding, dilation)
     wanted = each.flatten(1, 2).norm(dim=1, keepdim=True)
@@ -116,9 +121,11 @@ def test_cam_weights_the_maps():
     assert torch.allclose(cam(x, w), wanted, rtol=1e-12)
 
 
-def test_on_half_precision_and_without_a_batch_axis_of_one():
+def test_in_single_precision():
     x, g = drawn(1, 3, 4, 5).float(), drawn(1, 3, 4, 5, seed=1).float()
-    assert torch.allclose(normgrad(x, g, 3).double(), literal("conv", "norm", x.double(), g.double(), 3), rtol=1e-5)
+    assert torch.allclose(
+        normgrad(x, g, 3).double(), literal("conv", "norm", x.double(), g.double(), 3), rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,15 @@ def drawn(*shape, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-GEOMETRIES = [(1, 1, 0, 1), (3, 1, 1, 1), (3, 2, 1, 1), (5, 1, 2, 1), (3, 2, 0, 1), (3, 1, 2, 2), (2, 2, 0, 1)]
+GEOMETRIES = [
+    (1, 1, 0, 1),
+    (3, 1, 1, 1),
+    (3, 2, 1, 1),
+    (5, 1, 2, 1),
+    (3, 2, 0, 1),
+    (3, 1, 2, 2),
+    (2, 2, 0, 1),
+]
 
 
 @pytest.mark.parametrize(("kernel", "stride", "padding", "dilation"), GEOMETRIES)
@@ -33,7 +41,9 @@ def test_a_convolution_s_contributions_by_loops():
     x, g = drawn(2, 2, 4, 5), drawn(2, 3, 2, 3, seed=1)
     each = spatial_contributions("conv", x, g, 3, stride=2, padding=1)
     padded = F.pad(x, (1, 1, 1, 1))
-    for b, o, k, i, j, r, c in itertools.product(range(2), range(3), range(2), range(3), range(3), range(2), range(3)):
+    for b, o, k, i, j, r, c in itertools.product(
+        range(2), range(3), range(2), range(3), range(3), range(2), range(3)
+    ):
         wanted = g[b, o, r, c] * padded[b, k, 2 * r + i, 2 * c + j]
         assert each[b, o, 9 * k + 3 * i + j, r, c] == wanted
 
@@ -62,7 +72,9 @@ def test_only_the_patch_of_a_location_counts():
 
 
 @pytest.mark.parametrize("layer", ["body.relu2", "body.conv3", "body.pool1"])
-@pytest.mark.parametrize(("kind", "kernel"), [("bias", 1), ("scaling", 1), ("conv", 1), ("conv", 3), ("depthwise", 3)])
+@pytest.mark.parametrize(
+    ("kind", "kernel"), [("bias", 1), ("scaling", 1), ("conv", 1), ("conv", 3), ("depthwise", 3)]
+)
 def test_an_identity_that_is_really_inserted_agrees(layer, kind, kernel):
     torch.manual_seed(0)
     net = TinyVGG((3, 16, 24), 4).double().eval()
@@ -76,9 +88,7 @@ def test_an_identity_that_is_really_inserted_agrees(layer, kind, kernel):
         assert sum(len(module._forward_hooks) for module in net.modules()) == 1
     each = spatial_contributions(kind, taken.x, taken.g, kernel)
     total = each.sum((0, -2, -1))
-    if kind == "conv":
-        wanted = wanted.flatten(1)
-    elif kind == "depthwise":
+    if kind == "conv" or kind == "depthwise":
         wanted = wanted.flatten(1)
     assert torch.allclose(total, wanted, rtol=1e-9, atol=1e-12)
     assert not any(module._forward_hooks for module in net.modules())
@@ -101,5 +111,8 @@ def test_what_does_not_fit_is_told_in_a_sentence(arguments, says):
 
 
 def test_there_is_no_identity_of_another_kind():
-    with pytest.raises(ValueError, match="kind is 'dense'"), inserted_identity(nn.Sequential(nn.ReLU()), "0", "dense", 2):
+    with (
+        pytest.raises(ValueError, match="kind is 'dense'"),
+        inserted_identity(nn.Sequential(nn.ReLU()), "0", "dense", 2),
+    ):
         pass

@@ -76,7 +76,7 @@ def evaluating(layers):
 def exciting(
     rule=by_contribution, average=shares_of_average, pool=to_the_largest, norm=passes, seed=one_hot,
     everywhere=False, difference=subtracted, final=summed_up, mode=evaluating, shift=0,
-    finish=lambda t: t.detach(), after=lambda layers, contrastive: None,
+    finish=lambda t: t.detach(), closing=lambda p: p, after=lambda layers, contrastive: None,
 ):  # fmt: skip
     """An answer from its pieces; each argument is one thing to get wrong."""
 
@@ -109,7 +109,7 @@ def exciting(
             p = down(seeded, top, at)
             if contrastive:
                 p = difference(p, down(seeded, top, at, -1))
-            p = down(p, at, stop - shift)
+            p = closing(down(p, at, stop - shift))
         after(layers, contrastive)
         return finish(p), finish(final(p, contrastive))
 

@@ -28,7 +28,7 @@ def strided() -> nn.Sequential:
 
 
 def perceptron() -> nn.Sequential:
-    return nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3))
+    return nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
 
 
 LISTS: dict[str, tuple[Callable[[], nn.Sequential], tuple[int, ...]]] = {  # with the shape of one input
@@ -43,7 +43,16 @@ def build_layers(net: str, weights: Tensor, statistics: Tensor) -> nn.Sequential
 
 
 def draw_layers(net: str, generator: Generator) -> dict[str, Tensor]:
-    return drawn(blank(LISTS[net][0]), generator)
+    """Weights and statistics; most units are awake, and each class has weights of either sign."""
+    layers = blank(LISTS[net][0])
+    made = drawn(layers, generator)
+    lean = [torch.full((p.numel(),), 1.0 if p.dim() == 1 else 0.2) for p in layers.parameters()]
+    filled(layers, made["weights"] + torch.cat(lean), made["statistics"])
+    last = layers[-1].weight
+    with torch.no_grad():
+        signs = 1.0 - 2.0 * (torch.arange(last.numel()).reshape(last.shape) % 2)
+        last.copy_(signs * (0.1 + last.abs()))
+    return made | {"weights": torch.cat([p.detach().flatten() for p in layers.parameters()])}
 
 
 # --- what a layer does to one sample, in loops -------------------------------------------------

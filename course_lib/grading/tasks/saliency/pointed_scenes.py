@@ -5,6 +5,7 @@ order of computation, equal values stay equal, and which of them is the highest 
 """
 
 import math
+from random import Random
 from typing import Any
 
 import torch
@@ -47,23 +48,20 @@ def pointed(
             maps[::3] = 0.5
         if kind == "negative":
             maps -= 5
+        chance = Random(generator.initial_seed())  # torch's would take most of the time here
         large = interpolate(maps, size, mode="bilinear", align_corners=False)
         count_of = count or 1 + max(asked)
         masks = torch.zeros(len(asked), count_of, *size, dtype=torch.bool)
         for number, (k, place) in enumerate(zip(asked, large.flatten(1).argmax(1).tolist())):
             for other in range(count_of):
-                turn = number if other == k else pick(generator, len(steps))
-                drawn = hook(generator, divmod(place, size[1]), steps[turn % len(steps)], size)
-                if other == k or pick(generator, 3):
+                turn = number if other == k else chance.randrange(len(steps))
+                drawn = hook(chance, divmod(place, size[1]), steps[turn % len(steps)], size)
+                if other == k or chance.randrange(3):
                     masks[number, other].view(-1)[drawn] = True
         made = {"maps": maps, "masks": masks, "classes": torch.tensor(asked), "tolerance": tolerance}
         return made | ({"subset": torch.tensor([each == "1" for each in subset])} if subset else {})
 
     return make
-
-
-def pick(generator: Generator, count: int) -> int:
-    return int(torch.randint(count, (), generator=generator))
 
 
 def hilly(generator: Generator, pairs: int, height: int, width: int, twice: bool) -> Tensor:
@@ -77,24 +75,24 @@ def hilly(generator: Generator, pairs: int, height: int, width: int, twice: bool
     return (64 * maps).round() / 64
 
 
-def hook(generator: Generator, point: Place, steps: Place, size: Place) -> list[int]:
+def hook(chance: Random, point: Place, steps: Place, size: Place) -> list[int]:
     """The pixels of a mask, of which the closest is so many rows and columns from the point.
 
     A bar leads away from that pixel, and from the bar's end another one goes across.  So neither the middle of
     the mask nor the box around it tells how far it is.
     """
     (row, down), (column, across) = (
-        pick_side(generator, at, step, end) for at, step, end in zip(point, steps, size)
+        pick_side(chance, at, step, end) for at, step, end in zip(point, steps, size)
     )
     far = math.ceil(math.hypot(*steps)) - steps[0]  # the bar across is no closer than the closest pixel
-    length = max(1, far) + pick(generator, 2)
+    length = max(1, far) + chance.randrange(2)
     places = [(row + n * down, column) for n in range(length)]
-    places += [(row + length * down, column - n * across) for n in range(steps[1] + 2 + pick(generator, 4))]
+    places += [(row + length * down, column - n * across) for n in range(steps[1] + 2 + chance.randrange(4))]
     return [r * size[1] + c for r, c in places if 0 <= r < size[0] and 0 <= c < size[1]]
 
 
-def pick_side(generator: Generator, at: int, step: int, end: int) -> tuple[int, int]:
+def pick_side(chance: Random, at: int, step: int, end: int) -> tuple[int, int]:
     """A place so many steps before or after another one, within the image, and on which side it is."""
     sides = [side for side in (-1, 1) if 0 <= at + side * step < end]
-    side = sides[pick(generator, len(sides))]
+    side = chance.choice(sides)
     return at + side * step, side

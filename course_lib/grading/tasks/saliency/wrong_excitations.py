@@ -134,8 +134,8 @@ OF_THE_CONTRAST = (
     Misconception(
         "no contrast",
         exciting(difference=lambda p, against: p),
-        "The contrast makes no difference. Where it is asked for, subtract the signal of the negated "
-        "classifier.",
+        "The contrast makes no difference. Subtract the signal of the negated classifier, and clamp the map "
+        "at the end only: just below the classifier no unit has both signals, so clamping there undoes it.",
     ),
     Misconception(
         "all layers negated",
@@ -159,10 +159,9 @@ OF_THE_CONTRAST = (
         "The difference is the wrong way round: what speaks for the class is negative. Take p - p̃.",
     ),
     Misconception(
-        "clamped at the contrast",
-        exciting(difference=lambda p, against: (p - against).clamp(min=0)),
-        "The difference is clamped where it is taken. Its negative part goes on too; "
-        "clamp the map at the end.",
+        "signal clamped",
+        exciting(closing=lambda p: p.clamp(min=0)),
+        "The signal itself is clamped at 0. It keeps its sign; only the map is clamped, after the sum.",
     ),
     Misconception(
         "only the contrast",
