@@ -22,12 +22,13 @@ WEIGHTED = {"linear", *(f"{kind}{n}d" for kind in ("conv", "conv_transpose") for
 AVERAGES = {"mean", "sum", *(f"{kind}_pool{n}d" for kind in ("avg", "adaptive_avg") for n in (1, 2, 3))}
 SUMS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
 UNRULED = {
-    "mul", "multiply", "div", "divide", "true_divide", "rdiv", "sub", "subtract", "rsub",
-    "pow", "rpow", "square", "sqrt", "exp", "matmul", "rmatmul", "mm", "mv", "bmm", "addmm", "baddbmm",
-    "einsum", "bilinear", "scaled_dot_product_attention", "multi_head_attention_forward", "interpolate",
-    "upsample", "softmax", "log_softmax", "normalize", "layer_norm", "group_norm", "instance_norm",
-    "local_response_norm", "rms_norm", "sigmoid", "log_sigmoid", "hardsigmoid", "tanh", "hardtanh", "relu6", "leaky_relu", "prelu",
-    "rrelu", "elu", "selu", "celu", "gelu", "silu", "hardswish", "mish", "softplus", "softsign", "glu",
+    "mul", "multiply", "div", "divide", "true_divide", "rdiv", "sub", "subtract", "rsub", "pow", "rpow",
+    "square", "sqrt", "exp", "matmul", "rmatmul", "mm", "mv", "bmm", "addmm", "baddbmm", "einsum",
+    "bilinear", "scaled_dot_product_attention", "multi_head_attention_forward", "interpolate", "upsample",
+    "softmax", "log_softmax", "normalize", "layer_norm", "group_norm", "instance_norm",
+    "local_response_norm", "rms_norm", "sigmoid", "log_sigmoid", "hardsigmoid", "tanh", "hardtanh",
+    "relu6", "leaky_relu", "prelu", "rrelu", "elu", "selu", "celu", "gelu", "silu", "hardswish", "mish",
+    "softplus", "softsign", "glu",
 }  # fmt: skip
 Rule = Callable[[Tensor], tuple[Tensor, ...]]
 

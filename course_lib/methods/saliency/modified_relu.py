@@ -30,8 +30,7 @@ def backward_rule(rule: str) -> TorchFunctionMode:
         (p,) = torch.autograd.grad(logits[:, 3].sum(), x)  # (B, C, H, W)
 
     Caught are ``nn.ReLU``, ``F.relu``, ``torch.relu``, ``Tensor.relu`` and their in-place forms, which really
-    change their input. Values are the ordinary ones. Other threads, and what runs outside, notice nothing; of
-    nested contexts the innermost counts.
+    change their input. Values are the ordinary ones. Other threads, and what runs outside, notice nothing.
 
     Not ReLUs here: ReLU6 and its like, ``clamp(min=0)``, and a ReLU that is fused into a larger kernel or
     compiled by ``torch.jit``. They keep their gradient.
@@ -66,9 +65,18 @@ class _ModifiedRelus(TorchFunctionMode):
         if call is None:
             return func(*args, **kwargs)
         z, in_place = call
+        if self.guided and not (in_place and z._is_view()):  # a hook on a part of a tensor sees nothing
+            y = func(*args, **kwargs)
+            if y.requires_grad:
+                y.register_hook(_positive_part)  # p_+, to which the ReLU itself then adds its 1[z > 0]
+            return y
         y = _ModifiedRelu.apply(z, self.guided)
         # Writing the result over z changes what every later user of z sees, as the in-place ReLU would.
         return z.copy_(y) if in_place else y
+
+
+def _positive_part(p: Tensor) -> Tensor:
+    return p.clamp(min=0)
 
 
 class _ModifiedRelu(torch.autograd.Function):
@@ -84,11 +92,11 @@ class _ModifiedRelu(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, bool], output: Tensor) -> None:
         ctx.guided = inputs[1]
         if ctx.guided:
-            ctx.save_for_backward(output > 0)  # not the output itself, which an in-place sum may change
+            ctx.save_for_backward(output > 0)
 
     @staticmethod
     def backward(ctx: Any, p: Tensor) -> tuple[Tensor, None]:
-        p = p.clamp(min=0)
+        p = _positive_part(p)
         if ctx.guided:
             (active,) = ctx.saved_tensors
             p = torch.where(active, p, 0)

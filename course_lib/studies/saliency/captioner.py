@@ -150,10 +150,14 @@ def of_caption(told: Told, y: Tensor) -> Tensor:
 
 
 def of_noun(grammar: Grammar, noun: int) -> Callable[[Told, Tensor], Tensor]:
-    """The log-probability of the first noun (0) of each generated caption, or of its second (1)."""
+    """The log-probability of the first noun (0) of each caption, or of its second (1), given what is before.
+
+    It is that of all words of the noun. A caption that is no sentence has no noun, and the score 0.
+    """
 
     def score(told: Told, y: Tensor) -> Tensor:
-        places = [grammar.place(meaning, noun) for meaning in grammar.understand(told.tokens)]
+        said = grammar.understand(told.tokens)
+        places = [slice(0) if meaning is None else grammar.place(meaning, noun) for meaning in said]
         return torch.stack([log_p[place].sum() for log_p, place in zip(told.log_p, places)])
 
     return score
@@ -199,7 +203,8 @@ def trained_state(seed: int, **settings) -> dict[str, Tensor]:
 def next_words(decoder: nn.Module, batch, step) -> Tensor:
     """The loss of a decoder: minus the log-probability of the true captions, for each of their words."""
     log_p = decoder(batch.x, batch.y)
-    return F.nll_loss(log_p[within := counted(batch.y)], batch.y[within])
+    within = counted(batch.y)
+    return F.nll_loss(log_p[within], batch.y[within])
 
 
 def two_objects(config: Captions, split: str, drawn: int | None) -> data.ImageSet:

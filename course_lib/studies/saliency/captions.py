@@ -55,7 +55,6 @@ def measure_captions(config: Captions, seed: int) -> dict[Cell, float]:
       "second" are a noun of the caption, and mean its own object, in the mean over classes. "other" is
       pointing at the object that the noun does not mean. The method "centre" is the centre of the image.
     * "inside": the part of a map that lies on what the words mean; the method "flat" is a flat map.
-    * "lit": the part of the image where a map is above half of its maximum.
 
     Nouns are asked about where they name an object that is there, in a caption that is a sentence.
     """
@@ -114,8 +113,6 @@ def places(config: Captions, model: Captioner, asked: Asked) -> dict[Cell, float
                 read["other"] = hits(each, other, config.tolerance)
             if tag != "centre":
                 read["inside"] = energy_inside(each, own).nan_to_num(0)  # where a map shows nothing
-            if tag not in ("flat", "centre"):
-                read["lit"] = (each > each.amax((2, 3), keepdim=True) / 2).double().mean((1, 2, 3))
             for what, values in read.items():
                 kept.setdefault((what, tag, stage), []).append(values.cpu())
     y = asked.y.cpu()

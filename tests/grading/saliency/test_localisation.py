@@ -38,8 +38,10 @@ def with_torchvision(maps, boxes, thresholds):
 def by_painting(maps, boxes, thresholds):
     """All thresholds at once: boxes as filled pictures, from sums that run from both ends."""
     flat = maps[:, 0].flatten(1)
-    level = (flat - flat.min(1, keepdim=True).values) / (flat.max(1) .values - flat.min(1).values)[:, None]
-    kept = (level.nan_to_num(nan=1.0) >= thresholds[:, None, None]).unflatten(2, maps.shape[2:])  # (T, B, H, W)
+    level = (flat - flat.min(1, keepdim=True).values) / (flat.max(1).values - flat.min(1).values)[:, None]
+    kept = (level.nan_to_num(nan=1.0) >= thresholds[:, None, None]).unflatten(
+        2, maps.shape[2:]
+    )  # (T, B, H, W)
 
     def filled(line):
         return (line.cumsum(2) > 0) & (line.flip(2).cumsum(2).flip(2) > 0)
@@ -70,9 +72,9 @@ def test_a_wrong_answer_is_recognised_by_what_it_does_not_by_how_it_is_written()
     def scaled_by_the_maximum(maps, boxes, thresholds):
         table = []
         for t in thresholds:
-            found = masks_to_boxes(maps[:, 0] / maps.amax((1, 2, 3))[:, None, None].abs() >= t) + torch.tensor(
-                [0, 0, 1, 1]
-            )
+            found = masks_to_boxes(
+                maps[:, 0] / maps.amax((1, 2, 3))[:, None, None].abs() >= t
+            ) + torch.tensor([0, 0, 1, 1])
             table.append(box_iou(found, boxes[:, [1, 0, 3, 2]].float()).diagonal())
         return torch.stack(table), (torch.stack(table) > 0.5).float().mean(1)
 

@@ -22,19 +22,6 @@ def verdict(answer, **how):
 # --- right answers ---------------------------------------------------------------------------
 
 
-def with_sgd(model, x, y, eps, sign=1):
-    stepped = copy.deepcopy(model).eval()
-    flags = [p.requires_grad for p in stepped.parameters()]
-    stepped.requires_grad_(True)
-    optimizer = torch.optim.SGD(stepped.parameters(), lr=2 * eps, maximize=sign < 0)
-    optimizer.zero_grad()
-    nn.CrossEntropyLoss()(stepped(x), y).backward()
-    optimizer.step()
-    for p, flag in zip(stepped.parameters(), flags):
-        p.requires_grad = flag
-    return stepped
-
-
 def with_a_function(model, x, y, eps, sign=+1):
     """The loss as a function of the weights; the copy is filled through its state."""
     other = copy.deepcopy(model).eval()
@@ -85,34 +72,85 @@ def on_the_model_and_back(model, x, y, eps, sign=1):
     return stepped
 
 
-RIGHT = [stepping(), with_sgd, with_a_function, as_one_vector, on_the_model_and_back]
+RIGHT = [stepping(), with_a_function, as_one_vector, on_the_model_and_back]
+
+
+def with_torchs_optimizer(make):
+    """The step of an optimiser; its first use imports for seconds, so it is no part of RIGHT."""
+
+    def answer(model, x, y, eps, sign=1):
+        stepped = copy.deepcopy(model).eval()
+        flags = [p.requires_grad for p in stepped.parameters()]
+        stepped.requires_grad_(True)
+        optimizer = make(stepped.parameters(), 2 * eps, sign < 0)
+        optimizer.zero_grad()
+        nn.CrossEntropyLoss()(stepped(x), y).backward()
+        optimizer.step()
+        for p, flag in zip(stepped.parameters(), flags):
+            p.requires_grad = flag
+        return stepped
+
+    return answer
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({}, None),
+        ({"momentum": 0.9}, None),  # which makes no difference to the first step
+        ({"momentum": 0.9, "nesterov": True}, "momentum"),
+        ({"weight_decay": 5e-4}, "weight decay"),
+    ],
+)
+def test_an_optimizer_may_take_the_step_if_it_takes_no_other(options, name):
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)  # all of its imports, before the clock runs
+    outcome = verdict(
+        with_torchs_optimizer(lambda p, lr, up: torch.optim.SGD(p, lr=lr, maximize=up, **options))
+    )
+    assert outcome.misconception == name and outcome.passed == (name is None)
+
+
+@pytest.mark.slow
+def test_adam_is_told():
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+    adam = with_torchs_optimizer(lambda p, lr, up: torch.optim.Adam(p, lr=lr, maximize=up))
+    assert verdict(adam).misconception == "Adam"
 
 
 # --- wrong answers ---------------------------------------------------------------------------
 
 
+def turns_the_model(model, x, y, eps, sign=1):
+    return as_one_vector(model.eval(), x, y, eps, sign)
+
+
 @pytest.mark.parametrize(
     ("answer", "name"),
     [
-        (lambda model, x, y, eps, sign=1: with_sgd(model, x, y, eps / 2, sign), "half a step"),
+        (lambda model, x, y, eps, sign=1: as_one_vector(model, x, y, eps / 2, sign), "half a step"),
         (lambda model, x, y, eps, sign=1: with_a_function(model, x, y, eps), "sign ignored"),
         (lambda model, x, y, eps, sign=1: copy.deepcopy(model), "no step"),
-        (lambda model, x, y, eps, sign=1: as_one_vector(model.eval(), x, y, eps, sign), "model left in evaluation mode"),
+        (turns_the_model, "model left in evaluation mode"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_answer_is_recognised_by_what_it_does_not_by_how_it_is_written(answer, name):
     assert verdict(answer).misconception == name
+
+
+def no_sign(model, x, y, eps):
+    return as_one_vector(model, x, y, eps)
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (lambda model, x, y, eps, sign=1: model(x), "must return a network (an nn.Module), but it returned a Tensor"),
+        (lambda model, x, y, eps, sign=1: model(x), "a network (an nn.Module), but it returned a Tensor"),
         (lambda model, x, y, eps, sign=1: print(eps), "but it returned None"),
         (lambda model, x, y, eps, sign=1: nn.Linear(2, 3), "a network of the same build"),
-        (lambda model, x, y, eps: with_sgd(model, x, y, eps), "takes 4 positional arguments but 5 were given"),
+        (no_sign, "takes 4 positional arguments but 5 were given"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_used_is_explained(answer, words):
     outcome = verdict(answer)
     assert outcome.cause == "unusable" and words in outcome.message
@@ -126,7 +164,7 @@ def test_an_answer_that_nobody_has_begun_is_not_attempted():
 
 
 def test_the_model_that_is_handed_over_may_be_run():
-    assert verdict(with_sgd, watch=True).passed
+    assert verdict(as_one_vector, watch=True).passed
 
 
 # --- the oracle ------------------------------------------------------------------------------

@@ -75,7 +75,8 @@ def of_the_library(a, b):
 
 
 RIGHT = [
-    by_counting, with_scipy, from_sorted_values, from_both_ends, from_signs_of_pairs, in_numpy, of_the_library,
+    by_counting, with_scipy, from_sorted_values, from_both_ends, from_signs_of_pairs, in_numpy,
+    of_the_library,
 ]  # fmt: skip
 
 

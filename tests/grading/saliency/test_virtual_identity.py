@@ -247,8 +247,9 @@ def test_an_identity_that_is_really_there_has_the_gradient_that_the_imagined_one
     )
 
 
-def test_no_gradient_and_no_activation_is_zero_throughout():
+def test_most_locations_and_channels_contribute():
     for case in TASK.cases:
         found = dict(zip(NAMES, oracle(**case.exact())))
-        each = found["contributions"].flatten(3 if case.inputs()["kind"] == "conv" else 2)
-        assert each.abs().sum(-1).gt(1e-6).any(1).all()
+        assert (
+            found["contributions"].abs() > 1e-6
+        ).double().mean() > 0.15  # a max-pooling behind it lets one in four through

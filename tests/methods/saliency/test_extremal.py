@@ -1,4 +1,4 @@
-"""Extremal perturbation: its parts against loops, its ascent written out, the region and the area that it finds."""
+"""Extremal perturbation: its parts against loops, its ascent written out, the region that it finds."""
 
 import math
 
@@ -213,7 +213,8 @@ def test_impossible_areas(area):
     [
         ("variant", "keep", "preserve, delete, dual"), ("iterations", 0, "whole numbers from 1"),
         ("cells", 0, "whole numbers from 1"), ("weight", 0, "numbers above 0"),
-        ("growth", -1, "numbers above 0"), ("reach", 0, "numbers above 0"), ("sharpness", 0.5, "numbers from 1"),
+        ("growth", -1, "numbers above 0"), ("reach", 0, "numbers above 0"),
+        ("sharpness", 0.5, "numbers from 1"),
     ],
 )  # fmt: skip
 def test_impossible_input(option, value, possible):

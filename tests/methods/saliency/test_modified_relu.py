@@ -90,15 +90,6 @@ def test_afterwards_and_after_an_error_relus_are_ordinary():
     assert not net.relu._forward_hooks and not net.relu._backward_hooks
 
 
-def test_the_innermost_context_counts():
-    net, x = Net("F.relu"), images()
-    alone = {rule: signal(net, x, rule) for rule in RULES}
-    for outer, inner in (RULES, RULES[::-1]):
-        with backward_rule(outer):
-            assert torch.equal(signal(net, x, inner), alone[inner])
-            assert torch.equal(signal(net, x), alone[outer])
-
-
 def test_a_context_may_be_used_again():
     net, x = Net("F.relu"), images()
     context = backward_rule("guided")

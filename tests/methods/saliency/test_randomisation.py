@@ -1,5 +1,7 @@
 """Cascading randomisation: the order, what changes and what stays, and the seed."""
 
+import itertools
+
 import pytest
 import torch
 from torch import nn
@@ -145,7 +147,7 @@ def test_the_seed_decides_and_nothing_else():
 def test_the_net_still_runs_and_says_something_else():
     net, (x, _) = image_net().eval(), images()
     outputs = [net(x)] + [model(x) for _, model in cascade(net)]
-    for one, other in zip(outputs, outputs[1:]):
+    for one, other in itertools.pairwise(outputs):
         assert not torch.allclose(one, other)
 
 

@@ -67,8 +67,13 @@ TASK = Task(
     cases=(
         Case("6 pairs of 3 classes", drawn(4, 6, "3 0 9, 2 0 0, 4 15 1, 11 2 5, 0 0 13, 1 5 14", "001221")),
         Case("objects of exactly a quarter", drawn(4, 8, "8 3, 8 0, 7 2, 9 1, 3 8", "00001")),
-        Case("large objects beside small ones", drawn(5, 5, "20 2 0, 20 2 0, 3 21 1, 20 21 0, 24 0 1", "01012")),
-        Case("small objects that cover much together", drawn(6, 4, "5 5 5 5, 5 4 5 0, 0 5 0 5, 5 0 0 0", "0230")),
+        Case(
+            "large objects beside small ones", drawn(5, 5, "20 2 0, 20 2 0, 3 21 1, 20 21 0, 24 0 1", "01012")
+        ),
+        Case(
+            "small objects that cover much together",
+            drawn(6, 4, "5 5 5 5, 5 4 5 0, 0 5 0 5, 5 0 0 0", "0230"),
+        ),
         Case("4 pairs of 4 classes", drawn(3, 4, "2 0 2 1, 2 0 9 0, 2 2 2 2, 0 0 1 7", "0023")),
         Case("1 pair of 2 classes", drawn(2, 7, "1 1", "1")),
     ),

@@ -1,4 +1,4 @@
-"""saliency.localisation: boxes around what is left above a threshold, and what the threshold does (Rebuffi 2020, §2.5.3)."""
+"""saliency.localisation: boxes around what is left above a threshold (Rebuffi 2020, §2.5.3)."""
 
 import torch
 from torch import Tensor
@@ -45,23 +45,25 @@ def oracle(maps: Tensor, boxes: Tensor, thresholds: Tensor) -> tuple[Tensor, Ten
 
 # --- inputs ----------------------------------------------------------------------------------
 
-# The values of a map are multiples of 1/16 of its range, and ranges are powers of two.  So "at least" and "more
-# than" differ, and whether a pixel stays is no matter of rounding.
+# The values of a map are multiples of 1/16 of its range, and ranges are powers of two.  So "at least" and
+# "more than" differ, and whether a pixel stays is no matter of rounding.
 
 SWEEP = (0.125, 0.25, 0.375, 0.5, 0.75, 1.0)
 
 
 def bumps(images: int, height: int, width: int, thresholds: tuple[float, ...] = SWEEP, kind: str = ""):
-    """Maps that are high on an object and fall off around it, each on a range of its own, and the objects' boxes.
+    """Maps that are high on an object, each with a range of its own, and the boxes of the objects.
 
     kind: "negative": all values are below 0; "flat": every other map is constant; "spots": a distant pixel is
-        high as well; "apart": the object is elsewhere.
+        high as well; "apart": every other object is small and in a corner, its map high in the opposite one.
     """
 
     def make(generator: torch.Generator) -> dict[str, Tensor]:
         size = torch.tensor([height, width])
         sides = 2 + (uniform(generator, images, 2) * (size / 2 - 1)).long()
         start = (uniform(generator, images, 2) * (size - sides + 1)).long()
+        if kind == "apart":
+            sides[::2], start[::2] = sides[::2].clamp(max=3), 0
         boxes = torch.cat([start, start + sides], dim=1)
         rows, columns = torch.arange(height)[:, None], torch.arange(width)
         maps = []
@@ -128,10 +130,10 @@ TASK = Task(
     cases=(
         Case("5 maps of 8×12 pixels", bumps(5, 8, 12)),
         Case("4 maps of 9×9 pixels that are negative everywhere", bumps(4, 9, 9, kind="negative")),
-        Case("4 maps with a spot far from the object", bumps(4, 10, 7, (0.25, 0.5, 0.625), kind="spots")),
+        Case("4 maps with a spot far from the object", bumps(4, 10, 7, (0.25, 0.5, 0.9375), kind="spots")),
         Case("4 maps of which two are constant", bumps(4, 6, 9, (0.0, 0.5, 1.0), kind="flat")),
         Case("boxes that overlap by exactly a half", half_of_it),
-        Case("6 maps of which three are high elsewhere", bumps(6, 11, 8, (0.375, 0.75), kind="apart")),
+        Case("6 maps of which half are high elsewhere", bumps(6, 11, 8, (0.5, 0.75), kind="apart")),
         Case("1 map and 1 threshold", bumps(1, 7, 5, (0.375,))),
         Case("5 maps in float32", bumps(5, 6, 10), dtype=torch.float32),
     ),

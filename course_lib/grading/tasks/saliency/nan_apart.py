@@ -1,4 +1,4 @@
-"""Results in which NaN is a right answer: a check compares numbers, so the places of NaN go into a table apart."""
+"""Results in which NaN is a right answer: a check compares numbers, so NaNs go into a table of their own."""
 
 from typing import Any
 

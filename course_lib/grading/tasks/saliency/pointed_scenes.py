@@ -1,7 +1,7 @@
-"""Maps, and masks whose distance from the maps' highest points is known: what saliency.pointing_game is tried on.
+"""What saliency.pointing_game is tried on: maps, and masks that are so far from the maps' highest points.
 
-All values are multiples of 1/64, and the sides of the images are powers of two.  So enlarging is exact in every
-order of computation, equal values stay equal, and which of them is the highest is no matter of rounding.
+All values are multiples of 1/64, and the sides of the images are powers of two.  So enlarging is exact in
+every order of computation, equal values stay equal, and which is the highest is no matter of rounding.
 """
 
 import math
@@ -65,7 +65,7 @@ def pointed(
 
 
 def hilly(generator: Generator, pairs: int, height: int, width: int, twice: bool) -> Tensor:
-    """Maps in which one cell stands out, or two alike; in every other one a cell below 0 is still larger in size."""
+    """Maps in which one cell stands out, or two alike; in every other map one below 0 is larger in size."""
     maps = 0.7 * normal(generator, pairs, 1, height, width).clamp(-2.5, 2.5)
     low = (height - 1) * width
     for number, one in enumerate(maps.flatten(1)):
@@ -78,8 +78,8 @@ def hilly(generator: Generator, pairs: int, height: int, width: int, twice: bool
 def hook(chance: Random, point: Place, steps: Place, size: Place) -> list[int]:
     """The pixels of a mask, of which the closest is so many rows and columns from the point.
 
-    A bar leads away from that pixel, and from the bar's end another one goes across.  So neither the middle of
-    the mask nor the box around it tells how far it is.
+    A bar leads away from that pixel, and from the bar's end another one goes across.  So neither the middle
+    of the mask nor the box around it tells how far it is.
     """
     (row, down), (column, across) = (
         pick_side(chance, at, step, end) for at, step, end in zip(point, steps, size)

@@ -1,4 +1,4 @@
-"""saliency.pointing_game: does a map's highest point lie on the object?  (Rebuffi 2020, Chapter 8, supplement A.)"""
+"""saliency.pointing_game: does a map point at the object?  (Rebuffi 2020, Chapter 8, supplement A.)"""
 
 import math
 from typing import Any
@@ -13,7 +13,8 @@ from course_lib.grading.tasks.saliency.wrong_pointing_game import MISCONCEPTIONS
 
 
 def enlarged(cells: list[list[float]], height: int, width: int) -> list[list[float]]:
-    """Bilinear: a cell's value stands in the middle of its pixels; beyond the outer middles nothing changes."""
+    """Bilinear: a cell's value stands in the middle of its pixels; outside the outer middles nothing "
+    "changes."""
 
     def between(pixel: int, pixels: int, count: int) -> tuple[int, int, float]:
         place = min(max((pixel + 0.5) * count / pixels - 0.5, 0.0), count - 1.0)
@@ -109,7 +110,8 @@ TASK = Task(
     written="pointing_game(maps, masks, classes, tolerance, subset=None) -> per_class (K,), mean",
     use=use,
     hints=(
-        "Do one pair first: where does its map point, in pixels of the image, and how far is the object from there? "
+        "Do one pair first: where does its map point, in pixels of the image, and how far is the object "
+        "from there? "
         "Then think of the mean: a class with a thousand pairs and one with ten shall count alike.",
         "point = place of the largest value of the map, enlarged to (H, W); the first of equal ones\n"
         "hit   = some pixel of the mask of the own class has (row - point row)² + (column - point column)² "

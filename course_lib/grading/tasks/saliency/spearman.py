@@ -50,7 +50,8 @@ def use(answer: Any, a: Tensor, b: Tensor) -> Any:
 
 
 def related(pairs: int, height: int, width: int, share: float = 0.6):
-    """Maps without ties that agree in part, on scales that are no straight lines, with signs of both kinds."""
+    """Maps without ties that agree in part, on scales that are no straight lines, with values of both "
+    "signs."""
 
     def make(generator: torch.Generator) -> dict[str, Tensor]:
         a = normal(generator, pairs, 1, height, width)

@@ -147,3 +147,16 @@ def drawn(model: nn.Module, generator: Generator) -> dict[str, Tensor]:
 def steps(model: TinyNet) -> list[tuple[str, nn.Module]]:
     """Every layer in the order in which it works, with its name."""
     return [*((f"body.{name}", layer) for name, layer in model.body.named_children()), ("head", model.head)]
+
+
+@torch.no_grad()
+def class_activation_map(model: TinyNet, x: Tensor, y: Tensor) -> Tensor:
+    """CAM, as a saliency method that any model above with a global average can be given to, (B, 1, h, w).
+
+    It runs in evaluation mode, and leaves the modes as they are.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    features = model.eval().body[:-2](x.clone())
+    for module, mode in modes:
+        module.training = mode
+    return torch.einsum("bk,bkij->bij", model.head.weight[y], features)[:, None]

@@ -1,4 +1,4 @@
-"""saliency.virtual_identity: a layer that changes nothing, put in for real and only imagined (Rebuffi 2020, §8.3.1.2).
+"""saliency.virtual_identity: a layer that changes nothing, real and imagined (Rebuffi 2020, Ch. 8, §3.1.2).
 
 An answer gets a small net.  Its copy with the identity in it is run, differentiated, and run again with other
 weights in the identity; then the net itself is asked for the contributions, and must be as it was.
@@ -231,7 +231,8 @@ TASK = Task(
         Case("a bias behind norm2", behind(AVERAGE, "body.norm2", "bias", 4, 2, 6, 4)),
         Case("a scaling behind norm1", behind(AVERAGE, "body.norm1", "scaling", 3, 3, 4, 5)),
         Case(
-            "a 5×5 convolution behind relu1", behind(STRIDED, "body.relu1", "conv", 3, 2, 7, 6, kernel_size=5)
+            "a 5×5 convolution behind relu1",
+            behind(STRIDED, "body.relu1", "conv", 3, 2, 11, 9, kernel_size=5),
         ),
         Case("a scaling behind a branch", behind(RESIDUAL, "branch", "scaling", 3, 2, 4, 5)),
         Case(

@@ -130,7 +130,8 @@ MISCONCEPTIONS = (
     Misconception(
         "one pair of classes for all images",
         comparing(classes=of_the_batch),
-        "The two classes are chosen once, from the mean logits. Each image has its own most and least likely class.",
+        "The two classes are chosen once, from the mean logits. "
+        "Each image has its own most and least likely class.",
     ),
     Misconception(
         "softmax over the images",
@@ -147,7 +148,8 @@ MISCONCEPTIONS = (
     Misconception(
         "all other classes",
         all_other_classes,
-        "The most likely class is compared with every other one. Compare it with the least likely class only.",
+        "The most likely class is compared with every other one. "
+        "Compare it with the least likely class only.",
     ),
     Misconception(
         "values instead of ranks",
@@ -157,7 +159,8 @@ MISCONCEPTIONS = (
     Misconception(
         "ties by position",
         comparing(correlation=by_position),
-        "Equal values get different ranks, by where they stand, so maps that are 0 in many places seem to agree. "
+        "Equal values get different ranks, by where they stand, so maps that are 0 in many places seem to "
+        "agree. "
         "Give equal values the mean of their ranks.",
     ),
     Misconception(
@@ -185,7 +188,8 @@ MISCONCEPTIONS = (
     Misconception(
         "one minus the mean",
         comparing(joined=then(lambda mean: 1 - mean)),
-        "This is 1 minus the mean, a distance. Return the mean correlation itself; 0 is the best that it can be.",
+        "This is 1 minus the mean, a distance. Return the mean correlation itself; 0 is the best that it "
+        "can be.",
     ),
     Misconception(
         "all maps in one",

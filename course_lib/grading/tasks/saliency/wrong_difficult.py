@@ -65,7 +65,8 @@ MISCONCEPTIONS = (
     Misconception(
         "only company",
         company,
-        "You ask only whether other classes are there. The object must also be small, below a quarter of the image.",
+        "You ask only whether other classes are there. The object must also be small, below a quarter of "
+        "the image.",
     ),
     Misconception(
         "one of the two",
@@ -85,7 +86,8 @@ MISCONCEPTIONS = (
     Misconception(
         "a quarter of a pixel",
         both(small=lambda masks, classes: own(areas(masks), classes) < 0.25),
-        "A number of pixels is compared with 0.25, so nothing is small. Divide it by the pixels of the image first.",
+        "A number of pixels is compared with 0.25, so nothing is small. "
+        "Divide it by the pixels of the image first.",
     ),
     Misconception(
         "other classes' area",
@@ -115,7 +117,8 @@ MISCONCEPTIONS = (
     Misconception(
         "a quarter of the objects",
         both(small=lambda masks, classes: own(areas(masks), classes) < masks.any(1).flatten(1).sum(1) / 4),
-        "The object is compared with a quarter of what all objects cover. Compare it with a quarter of the image.",
+        "The object is compared with a quarter of what all objects cover. "
+        "Compare it with a quarter of the image.",
     ),
     Misconception(
         "box around the object",

@@ -104,12 +104,14 @@ MISCONCEPTIONS = (
         "ties by position",
         correlating(ranks=lambda v: v.argsort(dim=1, stable=True).argsort(1).double()),
         "Equal values get different ranks, by where they stand. "
-        "Two maps that are 0 in many places then seem to agree there. Give equal values the mean of their ranks.",
+        "Two maps that are 0 in many places then seem to agree there. "
+        "Give equal values the mean of their ranks.",
     ),
     Misconception(
         "ties get the lowest rank",
         correlating(ranks=lambda v: below_and_equal(v)[0]),
-        "Equal values get the lowest of their ranks. Give them the mean of these: half of their number goes on top.",
+        "Equal values get the lowest of their ranks. Give them the mean of these: "
+        "half of their number goes on top.",
     ),
     Misconception(
         "ties get the highest rank",
@@ -143,7 +145,8 @@ MISCONCEPTIONS = (
     Misconception(
         "size of the correlation",
         correlating(final=lambda rho: rho.abs()),
-        "The sign of the correlation is gone. Maps that are opposite give -1, which says something else than 1.",
+        "The sign of the correlation is gone. Maps that are opposite give -1, which says something else "
+        "than 1.",
     ),
     Misconception(
         "squared",
@@ -186,7 +189,8 @@ MISCONCEPTIONS = (
     Misconception(
         "one order turned round",
         correlating(final=lambda rho: -rho),
-        "The sign is wrong: one map is ranked from the top and the other from the bottom. Rank both the same way.",
+        "The sign is wrong: one map is ranked from the top and the other from the bottom. "
+        "Rank both the same way.",
     ),
     Misconception(
         "ranks not centred",
@@ -207,7 +211,8 @@ MISCONCEPTIONS = (
     Misconception(
         "Kendall",
         with_scipy(lambda one, other: stats.kendalltau(one, other).statistic),
-        "This is Kendall's tau, which counts pairs of places in the same order. Spearman's correlates the ranks.",
+        "This is Kendall's tau, which counts pairs of places in the same order. "
+        "Spearman's correlates the ranks.",
     ),
     Misconception(
         "p-value",

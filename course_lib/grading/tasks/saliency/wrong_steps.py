@@ -33,19 +33,19 @@ OF_THE_STEP = (
     ),
     Misconception(
         "weight decay",
-        stepping(rule=pieces.with_optimizer(pieces.decaying)),
+        stepping(rule=pieces.with_weight_decay),
         "The optimiser has weight decay, which pulls at every weight besides. "
         "The step is that of plain gradient descent.",
     ),
     Misconception(
         "momentum",
-        stepping(rule=pieces.with_optimizer(pieces.nesterov)),
+        stepping(rule=pieces.with_nesterov),
         "The optimiser has (Nesterov) momentum, which makes already the first step longer. "
         "The step is that of plain gradient descent.",
     ),
     Misconception(
         "Adam",
-        stepping(rule=pieces.with_optimizer(pieces.adam)),
+        stepping(rule=pieces.with_adam),
         "Adam moves every weight by about the same. The step is that of plain gradient descent: "
         "2ε times the gradient.",
     ),
