@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from course_lib.studies.registry import Cell, Claim, Study
 from course_lib.studies.saliency import scales
+from course_lib.studies.saliency.figures_6_and_7 import mean
 from course_lib.studies.saliency.randomised import META, Randomised, measure_randomised
 from course_lib.studies.saliency.setting import NAMES, NETS, STAGES
 
@@ -23,7 +24,7 @@ ALL = "conv1"  # once this is drawn anew, nothing of the trained net is left
 def left(at: Mapping[Cell, float], method: str, part: str, stage: str = "2") -> float:
     """The correlation with the trained net's map, in the mean over the nets."""
     values = [at[net, method, stage, part] for net in NETS if (net, method, stage, part) in at]
-    return sum(values) / len(values)
+    return mean(values)
 
 
 FIGURE_8 = Study(
@@ -39,7 +40,7 @@ FIGURE_8 = Study(
     reading="The source shows pictures. The class that is explained stays the one that the trained net "
     "says; in the authors' program it is the one of the new net.",
     configs={
-        "smoke": scales.smoke(Randomised, asked=4, methods=("sNG", "LA"), with_meta=("LA",)),
+        "smoke": scales.smoke(Randomised, asked=4),
         "cpu": Randomised(),
         "gpu": scales.imagenet(Randomised, asked=200, every=5),
     },

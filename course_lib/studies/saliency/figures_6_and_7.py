@@ -23,7 +23,17 @@ def over_stages(
     """The mean correlation of a method over the stages that have one."""
     tail = () if eps is None else (eps,)
     cells = [(net, method, stage, *tail) for stage in stages]
-    values = [at[cell] for cell in cells if cell in at]
+    return mean([at[cell] for cell in cells if cell in at])
+
+
+def mean(values: list[float]) -> float:
+    """Of values that are there; a study in which none is lacks the cells.
+
+    Raises:
+        KeyError: there is none.
+    """
+    if not values:
+        raise KeyError("no cell")
     return sum(values) / len(values)
 
 
@@ -123,7 +133,7 @@ def weaker(at: Mapping[Cell, float], net: str, method: str, eps: float) -> float
         for stage in INNER
         if (net, method, stage, 0.0) in at and (net, method, stage, eps) in at
     ]
-    return sum(gaps) / len(gaps)
+    return mean(gaps)
 
 
 def share_weaker(at: Mapping[Cell, float], eps: float) -> float:
@@ -131,7 +141,7 @@ def share_weaker(at: Mapping[Cell, float], eps: float) -> float:
     before = {cell[:3]: value for cell, value in at.items() if cell[3] == 0.0 and cell[2] in INNER}
     after = {cell[:3]: value for cell, value in at.items() if cell[3] == eps and cell[2] in INNER}
     both = before.keys() & after.keys()
-    return 100 * sum(abs(after[cell]) < abs(before[cell]) for cell in both) / len(both)
+    return 100 * mean([float(abs(after[cell]) < abs(before[cell])) for cell in both])
 
 
 FIGURE_7 = Study(
@@ -145,7 +155,7 @@ FIGURE_7 = Study(
     paper={},
     reading="The source plots VGG16 at ε = 0.001 without printing the numbers; 2ε is the step that is taken.",
     configs={
-        "smoke": scales.smoke(ClassSensitivity, asked=4, steps=(0.0, 0.01)),
+        "smoke": scales.smoke(ClassSensitivity, asked=4, steps=STEPS),
         "cpu": ClassSensitivity(asked=100, steps=STEPS),
         "gpu": scales.imagenet(ClassSensitivity, asked=1000, steps=(0.0, 0.001)),
     },

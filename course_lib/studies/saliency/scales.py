@@ -2,7 +2,7 @@
 
 from course_lib.studies.saliency.setting import Setting
 
-SMALL = {"nets": ("gap",), "alone": 2, "several": 2, "learned": 60, "tested": 12}
+SMALL = {"alone": 2, "several": 2, "learned": 60, "tested": 12}
 SMOKE_SAYS = "A few steps on a few scenes: it shows that the study runs, and no more."
 SCENES_SAY = (
     "The images are composed scenes of 48×48 pixels: one to three patterned shapes of six classes, among at "
@@ -24,7 +24,8 @@ POINTING_SAYS = {
 }
 PLAIN_SAYS = {
     "smoke": SMOKE_SAYS,
-    "cpu": SCENES_SAY + " In this study nothing else is in the scenes.",
+    "cpu": SCENES_SAY + " In this study there is nothing without a class.",
+    "gpu": SCENES_SAY + " In this study there is nothing without a class, and four times as long is learned.",
 }
 
 
@@ -40,7 +41,9 @@ def pointing(kind: type[Setting], **changes) -> dict[str, Setting]:
 
 def plain(kind: type[Setting]) -> dict[str, Setting]:
     """The same in a world without clutter."""
-    return {"smoke": smoke(kind, clutter=0), "cpu": kind(nets=("gap",), clutter=0)}
+    small = {"nets": ("gap",), "clutter": 0}
+    large = kind(**small, alone=1200, several=2800, learned=12_000, tested=2400)
+    return {"smoke": smoke(kind, **small), "cpu": kind(**small), "gpu": large}
 
 
 def imagenet(kind: type[Setting], **changes) -> Setting:

@@ -99,7 +99,7 @@ def measure_best_stage(config: ByStage, seed: int) -> dict[Cell, float]:
         if method != "centre":
             cell = (net, images, method)
             best[cell] = max(best.get(cell, (value, stage)), (value, stage), key=lambda one: one[0])
-    return {cell: PLACE[stage] for cell, (_, stage) in best.items()}
+    return {cell: float(PLACE[stage]) for cell, (_, stage) in best.items()}
 
 
 SUPPLEMENT_TABLE_2 = Study(

@@ -13,6 +13,8 @@ PLACES = ("3", "last", COMBINED)
 def best(at: Mapping[Cell, float], net: str, method: str, place: str) -> tuple[float, float]:
     """The best accuracy over the thresholds, and the threshold that has it."""
     curve = {cell[3]: value for cell, value in at.items() if cell[:3] == (net, method, place)}
+    if not curve:
+        raise KeyError((net, method, place))
     threshold = max(curve, key=curve.get)
     return curve[threshold], threshold
 

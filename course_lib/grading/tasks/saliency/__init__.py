@@ -2,9 +2,14 @@
 
 from course_lib.grading.tasks.saliency import (
     aggregate,
+    class_sensitivity,
     combine,
     contributions,
+    difficult,
+    localisation,
     normgrad,
+    pointing_game,
+    spearman,
     virtual_identity,
 )
 
@@ -14,4 +19,9 @@ TASKS = (
     aggregate.TASK,
     virtual_identity.TASK,
     combine.TASK,
+    spearman.TASK,
+    class_sensitivity.TASK,
+    pointing_game.TASK,
+    difficult.TASK,
+    localisation.TASK,
 )

@@ -71,6 +71,10 @@ TASK = Task(
         "padding": "number = 0",
     },
     gives={"result": "(B, K', h, w), or (B, K', K·N², h, w) for conv"},
+    written=(
+        "spatial_contributions(kind, x: (B, K, H, W), g: (B, K', h, w), kernel_size=1, stride=1, padding=0)\n"
+        "    -> (B, K', h, w), or (B, K', K·N², h, w) for conv"
+    ),
     hints=(
         "A weight is used at every location, so its gradient is a sum over locations. "
         "Here you stop before the sum. For a convolution, ask first which pixels of x the kernel covers "

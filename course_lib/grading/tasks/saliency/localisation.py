@@ -133,7 +133,7 @@ TASK = Task(
         Case("4 maps with a spot far from the object", bumps(4, 10, 7, (0.25, 0.5, 0.9375), kind="spots")),
         Case("4 maps of which two are constant", bumps(4, 6, 9, (0.0, 0.5, 1.0), kind="flat")),
         Case("boxes that overlap by exactly a half", half_of_it),
-        Case("6 maps of which half are high elsewhere", bumps(6, 11, 8, (0.5, 0.75), kind="apart")),
+        Case("6 maps, half of them high elsewhere", bumps(6, 11, 8, (0.5, 0.75), kind="apart")),
         Case("1 map and 1 threshold", bumps(1, 7, 5, (0.375,))),
         Case("5 maps in float32", bumps(5, 6, 10), dtype=torch.float32),
     ),
