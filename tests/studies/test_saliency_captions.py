@@ -125,15 +125,13 @@ def test_it_runs_in_seconds_at_smoke_scale():
         assert STUDY.show(coordinate) != coordinate, coordinate
 
 
-def test_a_captioner_learns_is_kept_and_leaves_its_net_alone():
+def test_a_captioner_learns_and_leaves_its_net_alone():
     config = scales.smoke(Captions, drawn=60, steps=40, captions=16, units=16, cells=2, rate=2e-2)
     model = captioner(config, 3)
     net = composed.subject(config, "gap", 3).net
     ours = model.body.state_dict()
     assert all(torch.equal(value, ours[name]) for name, value in net.body.state_dict().items())
     assert not model.training
-    again = captioner(config, 3)
-    assert all(map(torch.equal, model.state_dict().values(), again.state_dict().values()))
     assert set(learning(config)) & {"tested", "methods", "tolerance"} == set()
 
     seen = two_objects(config, "train", 60)

@@ -12,7 +12,7 @@ from course_lib.metrics import accuracy
 from course_lib.nets import TinyVGG
 from course_lib.studies.products import make_once
 from course_lib.studies.saliency.parts import Pairs, Subject
-from course_lib.studies.saliency.setting import RATES, Setting
+from course_lib.studies.saliency.setting import LONGER, RATES, Setting
 from course_lib.training import cross_entropy, fit, predict
 
 PIXELS = {"mean": 0.5, "std": 0.25}
@@ -49,7 +49,8 @@ def trained_state(net: str, seed: int, **settings) -> dict[str, Tensor]:
     config = Setting(nets=(net,), **settings)
     torch.manual_seed(seed)
     model = tiny_vgg(net).to(runtime.device())
-    for several, steps in ((False, config.alone), (True, config.several)):
+    for several, few in ((False, config.alone), (True, config.several)):
+        steps = few * LONGER[net]
         seen = scenes(config, "train", several, config.learned)
         fit(
             model,

@@ -7,7 +7,8 @@ SMOKE_SAYS = "A few steps on a few scenes: it shows that the study runs, and no 
 SCENES_SAY = (
     "The images are composed scenes of 48×48 pixels: one to three patterned shapes of six classes, among at "
     "most two things without a class. The nets are TinyVGG, with four stages, trained here from nothing for "
-    "1000 steps of 32 scenes: first on scenes with one object, then on those with several."
+    "1000 steps of 32 scenes, the one with dense layers for 3000: first on scenes with one object, then on "
+    "those with several."
 )
 VOC = {"data": "voc2007", "tested": None, "tolerance": 15.0}
 VOC_SAYS = (

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 NETS = {"gap": "ends in an average (ResNet50)", "fc": "ends in dense layers (VGG16)"}
 RATES = {"gap": 3e-3, "fc": 1e-3}  # of learning; with 3e-3 the dense layers learn nothing
+LONGER = {"gap": 1, "fc": 3}  # how many times as many steps: dense layers learn more slowly
 STAGES = {
     "input": "image", "1": "stage 1", "2": "stage 2", "3": "stage 3", "4": "stage 4", "last": "last maps",
 }  # fmt: skip
@@ -41,8 +42,8 @@ class Setting:
         data: ``scenes``, or a set of photographs of the user's: ``voc2007``, ``coco2014``, ``imagenet``.
         nets: which nets, out of ``NETS``.
         clutter: at most so many things without a class in a scene.
-        alone: steps on scenes with one object, which is what ImageNet is to the source.
-        several: steps on scenes with one to three objects, its VOC.
+        alone: steps on scenes with one object, which is what ImageNet is to the source; times ``LONGER``.
+        several: steps on scenes with one to three objects, its VOC; times ``LONGER``.
         batch_size, weight_decay: of AdamW, whose rates are in ``RATES``; they fall to a fifth for the last
             30 % of each part.
         learned: training scenes of each kind.

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from course_lib.grading.tasks.saliency.cascade import TASK, oracle, use
+from course_lib.grading.tasks.saliency.cascade_pieces import cascading
 from course_lib.grading.tasks.saliency.known_layers import NETS, layers_of, made_by, numbers_of
-from course_lib.grading.tasks.saliency.wrong_cascades import cascading
 from tests.grading.trying import verdict as verdict_on
 
 
