@@ -132,7 +132,7 @@ def test_a_negative_factor_counts_by_its_size_and_mixed_channels_by_their_norm()
     before = oracle(**given)[0]
     scaled = oracle(-2 * given["x"], 3 * given["g"])[0]
     assert torch.allclose(scaled, 6 * before, rtol=1e-12)
-    turn = torch.linalg.qr(torch.arange(36.0).double().reshape(6, 6).sin())[0]
+    turn = torch.linalg.qr(torch.arange(64.0).double().reshape(8, 8).sin())[0]
     turned = torch.einsum("ij,bjhw->bihw", turn, given["x"])
     assert torch.allclose(oracle(turned, given["g"])[0], before, rtol=1e-9)
 

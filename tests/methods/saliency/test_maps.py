@@ -115,8 +115,7 @@ def test_normgrad_of_a_real_convolution():
     assert torch.allclose(found, normgrad(entered[0], g, 3, padding=1), rtol=1e-10)
 
 
-def test_a_map_of_the_other_sign_for_guided_and_plain_where_signs_agree():
-    """Deconvnet and guided backprop are the plain gradient above the last ReLU."""
+def test_above_the_last_relu_deconvnet_and_guided_backprop_are_the_gradient():
     model, x = net(), images()
     for method in ("deconvnet", "guided_backprop"):
         assert torch.allclose(saliency(model, x, Y, method, LAST), saliency(model, x, Y, "gradient", LAST))
@@ -154,7 +153,9 @@ def test_a_batch_is_its_images_one_by_one(method):
     assert torch.allclose(together, alone, rtol=1e-8, atol=1e-12)
 
 
-@pytest.mark.parametrize("method", ["normgrad", "guided_backprop", "excitation_backprop", "linear_approximation"])
+@pytest.mark.parametrize(
+    "method", ["normgrad", "guided_backprop", "excitation_backprop", "linear_approximation"]
+)
 def test_several_layers_from_one_pass_are_those_from_several(method):
     model, x = net(), images()
     found = saliency(model, x, Y, method, [None, "body.relu2", model.body.relu3], size=24)
@@ -176,7 +177,9 @@ def test_comparing_gives_what_single_calls_give():
 
 def test_a_meta_step_comes_first():
     model, x = net(), images(2)
-    plain, up, down = (saliency(model, x, 1, layer="body.relu3", meta=e, sign=s) for e, s in ((0, 1), (0.05, -1), (0.05, 1)))
+    plain, up, down = (
+        saliency(model, x, 1, layer="body.relu3", meta=e, sign=s) for e, s in ((0, 1), (0.05, -1), (0.05, 1))
+    )
     tiny = saliency(model, x, 1, layer="body.relu3", meta=1e-9)
     assert torch.allclose(tiny, plain, rtol=1e-5) and not torch.allclose(up, down, rtol=1e-3)
     several = saliency(model, x, 1, layer=["body.relu3", None], meta=0.05)

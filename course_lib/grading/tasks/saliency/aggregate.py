@@ -146,12 +146,12 @@ TASK = Task(
     oracle=oracle,
     # None in float32: a GPU may round convolutions there more coarsely than allowed.
     cases=(
-        Case("numbers of both signs and a 3×3 kernel", tensors(2, 6, 3, 4, 3)),
-        Case("x after a ReLU", tensors(2, 6, 4, 3, 3, "0±")),
-        Case("x positive and g negative", tensors(2, 7, 2, 3, 3, "+-")),
-        Case("x negative and g positive", tensors(1, 6, 3, 3, 3, "-+")),
-        Case("x and g negative", tensors(3, 6, 2, 2, 3, "--")),
-        Case("a 5×5 kernel on maps of 4×2", tensors(2, 6, 4, 2, 5)),
+        Case("numbers of both signs and a 3×3 kernel", tensors(2, 8, 3, 4, 3)),
+        Case("x after a ReLU", tensors(2, 8, 4, 3, 3, "0±")),
+        Case("x positive and g negative", tensors(2, 8, 2, 3, 3, "+-")),
+        Case("x negative and g positive", tensors(1, 8, 3, 3, 3, "-+")),
+        Case("x and g negative", tensors(3, 8, 2, 2, 3, "--")),
+        Case("a 5×5 kernel on maps of 4×2", tensors(2, 8, 4, 2, 5)),
         Case("one channel", tensors(2, 1, 2, 5, 3)),
     ),
     large=Case("16 channels of 14×15", tensors(8, 16, 14, 15, 3)),

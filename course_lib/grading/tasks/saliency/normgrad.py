@@ -90,11 +90,11 @@ TASK = Task(
     oracle=oracle,
     # None in float32 with a kernel above 1: a GPU may round convolutions there more coarsely than allowed.
     cases=(
-        Case("a 3×3 kernel, padding 1 and 4 maps", layer(2, 3, 4, 4, 5, kernel_size=3, stride=1, padding=1)),
-        Case("a 1×1 kernel and 6 maps", layer(3, 6, 6, 2, 5)),
-        Case("a 3×3 kernel with stride 2", layer(2, 5, 5, 5, 8, kernel_size=3, stride=2, padding=1)),
-        Case("a 2×2 kernel without padding", layer(3, 4, 6, 4, 3, kernel_size=2)),
-        Case("a 5×5 kernel on maps of 4×3", layer(2, 4, 4, 4, 3, kernel_size=5, stride=1, padding=2)),
+        Case("a 3×3 kernel and padding 1", layer(2, 3, 8, 4, 5, kernel_size=3, stride=1, padding=1)),
+        Case("a 1×1 kernel", layer(3, 8, 8, 2, 5)),
+        Case("a 3×3 kernel with stride 2", layer(2, 4, 9, 5, 8, kernel_size=3, stride=2, padding=1)),
+        Case("a 2×2 kernel without padding", layer(3, 4, 8, 4, 3, kernel_size=2)),
+        Case("a 5×5 kernel on maps of 4×3", layer(2, 4, 8, 4, 3, kernel_size=5, stride=1, padding=2)),
         Case("9 maps and a 7×7 kernel", layer(2, 9, 9, 5, 6, kernel_size=7, stride=1, padding=3)),
     ),
     large=Case("32 maps of 14×15", layer(6, 32, 32, 14, 15, kernel_size=3, stride=1, padding=1)),
