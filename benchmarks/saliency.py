@@ -1,4 +1,4 @@
-"""Saliency maps: the course's against Captum's and pytorch-grad-cam's, and NormGrad against doing it literally.
+"""Saliency maps: the course's against Captum's and pytorch-grad-cam's, and NormGrad against its literal form.
 
     python -m benchmarks.saliency [--threads 1] [--rounds 9] [--record]
 
@@ -146,7 +146,7 @@ def contests() -> dict[str, Contest]:
 
 
 def difference(one: Tensor, other: Tensor) -> float:
-    """The largest difference of two sets of maps, each image's scaled to lie in [0, 1]: one peer gives no more.
+    """The largest difference of two sets of maps, each scaled to lie in [0, 1]: one peer gives no more.
 
     pytorch-grad-cam brings its maps to the size of the image; ours are then brought there bilinearly.
     """
@@ -157,7 +157,7 @@ def difference(one: Tensor, other: Tensor) -> float:
 
 def _scaled(maps: Tensor) -> Tensor:
     low, high = maps.amin((1, 2, 3), keepdim=True), maps.amax((1, 2, 3), keepdim=True)
-    return (maps - low) / (high - low)
+    return (maps - low) / torch.where(high > low, high - low, 1)  # a constant map becomes 0
 
 
 def _joined(maps) -> Tensor:

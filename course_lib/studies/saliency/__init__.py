@@ -6,6 +6,7 @@ from course_lib.studies.saliency.figure_2_4 import FIGURE_2_4
 from course_lib.studies.saliency.figure_3 import FIGURE_3, FIGURE_3_PLAIN
 from course_lib.studies.saliency.figure_8 import FIGURE_8
 from course_lib.studies.saliency.figures_6_and_7 import FIGURE_6, FIGURE_7
+from course_lib.studies.saliency.supplement_figure_6 import SUPPLEMENT_FIGURE_6
 from course_lib.studies.saliency.supplement_figures import SUPPLEMENT_FIGURE_1, SUPPLEMENT_FIGURE_2
 from course_lib.studies.saliency.supplement_tables import (
     SUPPLEMENT_TABLE_1,
@@ -30,6 +31,7 @@ STUDIES = (
     SUPPLEMENT_TABLE_2,
     SUPPLEMENT_TABLE_3,
     SUPPLEMENT_FIGURE_2,
+    SUPPLEMENT_FIGURE_6,
     WEAK_LOCALISATION,
     BIRDS,
 )

@@ -49,6 +49,7 @@ def test_the_formula_in_two_layers():
     torch.testing.assert_close(found, expected)
 
 
+SIGNS = {"both": lambda x: x, "not negative": F.relu, "negative": lambda x: -x.abs()}
 CONVOLUTIONS = [
     dict(),
     dict(stride=2),
@@ -60,9 +61,9 @@ CONVOLUTIONS = [
 
 
 @pytest.mark.parametrize("options", CONVOLUTIONS, ids=str)
-@pytest.mark.parametrize("sign", ["of both signs", "not negative"])
+@pytest.mark.parametrize("sign", SIGNS)
 def test_convolutions(options, sign):
-    x = draw(2, 4, 6, 5) if sign == "of both signs" else F.relu(draw(2, 4, 6, 5))
+    x = SIGNS[sign](draw(2, 4, 6, 5))
     layer = nn.Conv2d(4, 6, (3, 2), **options).double()
     assert_shared_out(layer, x, conv_table(layer.weight, x.shape[1:], **options))
 
@@ -83,9 +84,9 @@ def test_convolutions_in_one_dimension_and_transposed():
     torch.testing.assert_close(found, F.avg_pool2d(p, 2) * 4)
 
 
-@pytest.mark.parametrize("sign", ["of both signs", "not negative"])
+@pytest.mark.parametrize("sign", SIGNS)
 def test_linear_layers(sign):
-    x = draw(3, 5) if sign == "of both signs" else F.relu(draw(3, 5))
+    x = SIGNS[sign](draw(3, 5))
     layer = nn.Linear(5, 4).double()
     assert_shared_out(layer, x, linear_table(layer.weight))
 

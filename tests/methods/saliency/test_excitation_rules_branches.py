@@ -142,6 +142,7 @@ def test_without_gradients_nothing_is_recorded():
     x = draw(1, 3)
     with excitation_rules(), torch.no_grad():
         assert not F.linear(x.requires_grad_(), draw(2, 3)).requires_grad
+        assert torch.equal(torch.sigmoid(x), x.sigmoid())  # no rule is needed
     with excitation_rules():
         assert not F.linear(draw(1, 3), draw(2, 3)).requires_grad
         assert torch.equal(torch.sigmoid(draw(2, 3)), draw(2, 3).sigmoid())  # on the way to no signal
@@ -151,8 +152,12 @@ def test_the_signal_has_no_derivative():
     x = draw(1, 3).requires_grad_()
     with excitation_rules():
         y = F.linear(x, draw(2, 3))
+        z = F.relu(x)
     (p,) = torch.autograd.grad(y.sum(), x, create_graph=True)
     assert not p.requires_grad
+    (p,) = torch.autograd.grad(z, x, draw(1, 3).requires_grad_(), create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        p.sum().backward()
 
 
 REFUSED = {

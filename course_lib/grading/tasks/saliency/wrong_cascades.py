@@ -1,5 +1,7 @@
 """Wrong answers to saliency.cascade, and what to tell whoever gives one."""
 
+import copy
+
 from course_lib.grading.task import Misconception
 from course_lib.grading.tasks.saliency import cascade_pieces as pieces
 from course_lib.grading.tasks.saliency.cascade_pieces import cascading
@@ -98,7 +100,7 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "the model as it is comes first",
-        cascading(at_first=lambda model: [("", pieces.copy.deepcopy(model))]),
+        cascading(at_first=lambda model: [("", copy.deepcopy(model))]),
         "The first model is the original one. The cascade begins with the last layer new.",
     ),
     Misconception(

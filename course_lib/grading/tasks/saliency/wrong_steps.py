@@ -1,5 +1,7 @@
 """Wrong answers to saliency.meta_step, and what to tell whoever gives one."""
 
+import copy
+
 from course_lib.grading.task import Misconception
 from course_lib.grading.tasks.saliency import step_pieces as pieces
 from course_lib.grading.tasks.saliency.step_pieces import stepping
@@ -130,7 +132,7 @@ OF_THE_MODEL = (
     ),
     Misconception(
         "no step",
-        stepping(returned=lambda model, stepped: pieces.copy.deepcopy(model)),
+        stepping(returned=lambda model, stepped: copy.deepcopy(model)),
         "The copy has the model's own weights. A name that is bound anew does not reach it: "
         "write into its parameters in place.",
     ),
