@@ -1,4 +1,4 @@
-"""saliency.aggregate: one number for each location, in every cell of the 4×4 grid (Rebuffi 2020, Chapter 8, §3.1.3).
+"""saliency.aggregate: one number for each location, in 16 cells of a grid (Rebuffi 2020, Ch. 8, §3.1.3).
 
 An answer is asked for all 16 cells on the same activations and gradients.
 """
