@@ -73,7 +73,7 @@ FIGURE_2_4 = Study(
     claims=(
         *(
             Claim(
-                f"{SHOWN[method].capitalize() if method != 'rise' else 'RISE'} points better than the "
+                f"{SHOWN[method][0].upper() + SHOWN[method][1:]} points better than the "
                 f"gradient at "
                 "the image.",
                 lambda at, method=method: at["gap", "all", method] - at["gap", "all", "gradient"],

@@ -69,16 +69,15 @@ CAUSES_OF = {"best threshold only": "shape", "maps before thresholds": "shape"}
 
 
 def test_a_wrong_answer_is_recognised_by_what_it_does_not_by_how_it_is_written():
-    def scaled_by_the_maximum(maps, boxes, thresholds):
-        table = []
-        for t in thresholds:
-            found = masks_to_boxes(
-                maps[:, 0] / maps.amax((1, 2, 3))[:, None, None].abs() >= t
-            ) + torch.tensor([0, 0, 1, 1])
-            table.append(box_iou(found, boxes[:, [1, 0, 3, 2]].float()).diagonal())
-        return torch.stack(table), (torch.stack(table) > 0.5).float().mean(1)
+    def from_a_half_on(maps, boxes, thresholds):
+        iou, _ = with_torchvision(maps, boxes, thresholds)
+        return iou, torch.tensor([sum(each >= 0.5 for each in row) / len(row) for row in iou.tolist()])
 
-    assert verdict(TASK, scaled_by_the_maximum).state == "not yet"
+    assert verdict(TASK, from_a_half_on).misconception == "a half is enough"
+
+
+def test_another_signature_is_told():
+    assert verdict(TASK, lambda maps, boxes: maps).cause == "signature"
 
 
 # --- the oracle ------------------------------------------------------------------------------

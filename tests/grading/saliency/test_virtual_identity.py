@@ -176,19 +176,15 @@ CAUSES_OF = dict.fromkeys(SHAPES, "shape")
 
 
 def test_a_wrong_answer_is_recognised_by_what_it_does_not_by_how_it_is_written():
-    class AsAConvolution(WithSequential):
+    class FromTheCorner(WithSequential):
         def insert(self):
             net, weight = super().insert()
             if self.kind == "conv":
-                fresh = nn.Conv2d(self.channels, self.channels, self.n, padding=self.n // 2, bias=False)
-                weight.data.copy_(fresh.weight)
+                weight.data.zero_()
+                weight.data[:, :, 0, 0] = torch.eye(self.channels).to(weight)
             return net, weight
 
-        def contributions(self, images, y):
-            return WithHooks.contributions(self, images, y)
-
-    outcome = verdict(AsAConvolution)
-    assert outcome.cause == "value" and "the logits of the net with the identity in it" in outcome.message
+    assert verdict(FromTheCorner).misconception == "one in the corner"
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,10 @@ TASK = Task(
         Case("a product in which a layer has the weight 0", layers(2, TWO, (1.5, 0.0), (4, 6), "product")),
         Case("the product of one layer", layers(2, [(3, 4)], (2.5,), (6, 4), "product")),
         Case("a sum with a map that is 0 everywhere", layers(2, TWO, (1.0, 3.0), (4, 4), "sum", constant=1)),
-        Case("a product with a map that is 0 everywhere", layers(2, TWO, (1.0, 1.5), (4, 5), "product", constant=0)),
+        Case(
+            "a product with a map that is 0 everywhere",
+            layers(2, TWO, (1.0, 1.5), (4, 5), "product", constant=0),
+        ),
         Case(
             "the sum of 2 layers in float32", layers(2, TWO, (2.0, 1.0), (6, 5), "sum"), dtype=torch.float32
         ),
