@@ -541,13 +541,13 @@ check("saliency.virtual_identity", VirtualIdentity)
 # |---|---|---|
 # | `"gradient"` | $\max_k \lvert g_{ku} \rvert$ | Simonyan et al. (2014) |
 # | `"linear_approximation"` | $\sum_k g_{ku}\, x_{ku}$ | also called gradient × input |
-# | `"grad_cam"` | $\big( \sum_k \bar g_k\, x_{ku} \big)_+$,
-# with $\bar g_k$ the mean of $g_{ku}$ over the locations | Selvaraju et al. (2017) |
+# | `"grad_cam"` | $\big( \sum_k \bar g_k\, x_{ku} \big)_+$ | Selvaraju et al. (2017) |
 # | `"cam"` | $\sum_k w_{yk}\, x_{ku}$, with $w_{yk}$ the weights of `model.head` | Zhou et al. (2016) |
 # | `"normgrad"` | $\lVert g_u \rVert\, \lVert x_u \rVert$ | Rebuffi et al. (2020) |
 # | `"selective_normgrad"` | $\lVert (g_u \odot x_u)_+ \rVert$ | Rebuffi et al. (2020) |
 #
 # $(\cdot)_+$ sets negative numbers to 0, and norms are Euclidean.
+# $\bar g_k$ is the mean of $g_{ku}$ over the locations.
 #
 # | symbol | in code | shape | meaning |
 # |---|---|---|---|
@@ -796,14 +796,14 @@ check("saliency.modified_relu", modified_relu)
 #
 # | layer | signal at its input |
 # |---|---|
-# | `nn.Linear`, `nn.Conv2d` | $\displaystyle p'_j = x_j \sum_i \frac{w^+_{ij}\, p_i}{\sum_k w^+_{ik}\,
-# x_k}$, with $w^+ = \max(w, 0)$ and without the bias |
+# | `nn.Linear`, `nn.Conv2d` | $p'_j = x_j \sum_i w^+_{ij}\, p_i \,/\, \sum_k w^+_{ik}\, x_k$ |
 # | `nn.AvgPool2d` | the same; its weights are all equal |
 # | `nn.MaxPool2d` | $p$ of each window goes to its largest input, as a gradient does |
 # | `nn.ReLU`, `nn.BatchNorm2d` | $p' = p$ |
 # | `nn.Flatten` | the same numbers, in the shape of its input |
 #
-# $x$ is what went into the layer, and where the divisor is 0 there is no share: put 0.
+# $x$ is what went into the layer, and $w^+ = \max(w, 0)$; the bias plays no part.
+# Where the divisor is 0 there is no share: put 0.
 # At the top $p$ is 1 at the class $y$ and 0 at all others.
 #
 # *Contrastive:* send the signal through the last layer twice, with its weights $w$, which gives $p$, and with
@@ -1034,9 +1034,8 @@ check("saliency.combine", combine)
 #
 # So replace each value by its rank and correlate the ranks.
 # This is Spearman's correlation.
-# It is 1 if both maps order all places alike, -1 if they order them in opposite ways,
-# and about 0 if they have
-# nothing to do with each other.
+# It is 1 if both maps order all places alike and -1 if they order them in opposite ways.
+# It is about 0 if they have nothing to do with each other.
 #
 # One thing makes it less simple than it sounds.
 # Many maps pass a ReLU, and after that half of their places are 0.
@@ -1049,8 +1048,8 @@ check("saliency.combine", combine)
 # ```
 #
 # All zeros are equal, so no order of them is right.
-# Who numbers them as they stand writes the order of the places into the ranks.
-# He does so in both maps, and then two maps seem to agree because both are empty.
+# To number them as they stand writes the order of the places into the ranks, in both maps alike.
+# Then two maps seem to agree because both are empty.
 #
 # ### What to compute
 #
@@ -1135,8 +1134,7 @@ check("saliency.spearman", spearman)
 #
 # ### What to compute
 #
-# For each image $i$ let $c_{\max}$ be the class with the largest logit and $c_{\min}$ the one with the
-# smallest.
+# For each image $i$ let $c_{\max}$ be the class of the largest logit and $c_{\min}$ that of the smallest.
 # Compare the maps of both with the `spearman` that you wrote before:
 #
 # $$\rho_i = \text{Spearman}\bigl(m(x_i, c_{\max}),\ m(x_i, c_{\min})\bigr) .$$
@@ -1151,8 +1149,8 @@ check("saliency.spearman", spearman)
 # | $\frac{1}{n} \sum \rho_i$ | `mean` | scalar | `NaN` if no image is left |
 # | $n$ | `n_valid` | scalar | images whose $\rho_i$ is a number |
 #
-# This is the measure of Rebuffi (2020), Chapter 8, §4.3, there over 1000 images of ImageNet,
-# one of each class.
+# This is the measure of Rebuffi (2020), Chapter 8, §4.3.
+# There it is taken over 1000 images of ImageNet, one of each class.
 #
 # ### How your answer is tried
 #
@@ -1209,9 +1207,8 @@ check("saliency.class_sensitivity", class_sensitivity)
 # number of locations.
 #
 # Before you run it: what will each of the three give, and for how many of the 40 images?
-# Look at what of $\max_k |g_{ku}|$ changes with $u$,
-# and what of $\lVert g_u \rVert\,\lVert x_u \rVert$ changes
-# with the class.
+# Look at what changes with $u$ in $\max_k |g_{ku}|$.
+# And look at what changes with the class in $\lVert g_u \rVert\,\lVert x_u \rVert$.
 # The cell runs once your answer has passed its check.
 
 # %%
@@ -1253,7 +1250,8 @@ if passed("saliency.class_sensitivity"):
 # The gradient is the same everywhere, so its map is constant and no image is left.
 # NormGrad multiplies a number that depends on the class with a map that does not: it gives 1, and exactly so.
 # No amount of training will change that, for it follows from the global average.
-# The linear approximation multiplies before it sums, and so it can tell classes apart, down to below 0.
+# The linear approximation multiplies before it sums.
+# So each class weighs the maps in its own way, and the correlation is far below 1.
 
 # %% [markdown] statement="saliency.pointing_game"
 # ### Why
@@ -1264,10 +1262,10 @@ if passed("saliency.class_sensitivity"):
 # ```text
 #    map, 2×4 cells              enlarged to the image          image with the mask of the class
 #
-#    ┌───┬───┬───┬───┐          · · · · · · · ·                · · · · · · · ·
-#    │   │   │ ▒ │   │          · · · · · ░ ░ ·                · · · · · · ■ ■
-#    ├───┼───┼───┼───┤   ──►    · · · ░ ▒ ▓ ▒ ·       ──►      · · · · · × ■ ■     hit: the point ×
-#    │   │   │ ▓ │   │          · · · ░ ▓ █ ▓ ░                · · · · · · · ■     is near enough
+#    ┌───┬───┬───┬───┐          · · · · · · · ·                · · · · · · ■ ■
+#    │   │   │ ▒ │   │          · · · · ░ ░ · ·                · · · · · · ■ ■
+#    ├───┼───┼───┼───┤   ──►    · · · ░ ▒ ▓ ▒ ·       ──►      · · · · · · · ■     hit: the point ×
+#    │   │   │ ▓ │   │          · · · ░ ▓ █ ▓ ░                · · · · · × · ·     is near enough
 #    └───┴───┴───┴───┘          (█ is the point)
 # ```
 #
@@ -1392,12 +1390,11 @@ check("saliency.pointing_game", pointing_game)
 #
 # | in code | shape | meaning |
 # |---|---|---|
-# | `masks` | `(B, K, H, W)` | for each pair the masks of all classes in its image,
-# booleans; empty where a class is absent |
+# | `masks` | `(B, K, H, W)` | for each pair the masks of all classes in its image, booleans |
 # | `classes` | `(B,)` | the class that each pair is about, `int64`; it is in the image |
 # | result | `(B,)` | booleans, `True` for the difficult pairs |
 #
-# Masks may overlap.
+# The mask of a class that is absent is empty, and masks may overlap.
 # The rule is that of Rebuffi (2020), Chapter 8, supplement A; the two numbers above stand in Figure 3.
 
 
@@ -1431,11 +1428,10 @@ check("saliency.difficult", difficult)
 # %% [markdown]
 # ### The game without a net
 #
-# The next cell plays the pointing game on the course's composed scenes, with three maps that no net has made:
-# one that is highest in the middle, one of noise, and one of contrast,
-# which is high where the picture differs
-# from its surroundings.
-# It runs once both answers have passed their checks.
+# The next cell plays the pointing game on the course's composed scenes, with three maps that no net has made.
+# One is highest in the middle, and one is noise.
+# The third is contrast: it is high where the picture differs from its surroundings.
+# The cell runs once both answers have passed their checks.
 #
 # Before you run it: which of them knows the class?
 # And should the middle help here, as it does on photographs?
@@ -1456,9 +1452,8 @@ if passed("saliency.pointing_game") and passed("saliency.difficult"):
     subset = difficult(masks, classes)
     print(f"{len(classes)} pairs, {int(subset.sum())} of them difficult")
     for name, maps in (("middle", middle), ("noise", noise), ("contrast", contrast)):
-        score, _ = float(pointing_game(maps, masks, classes, 3)[1]), None
-        hard = float(pointing_game(maps, masks, classes, 3, subset)[1])
-        print(f"{name:<10} all {score:.1%}   difficult {hard:.1%}")
+        every, hard = (float(pointing_game(maps, masks, classes, 3, part)[1]) for part in (None, subset))
+        print(f"{name:<10} all {every:.1%}   difficult {hard:.1%}")
 
 # %% [markdown]
 # Whoever photographs puts the thing into the middle.
@@ -1567,9 +1562,8 @@ check("saliency.localisation", localisation_sweep)
 # %% [markdown]
 # ### One order, three thresholds
 #
-# The next cell makes maps that are high on an object, with some noise,
-# and two more "methods" out of them: the
-# square and the square root of each map.
+# The next cell makes maps that are high on an object, some steep and some flat, with a little noise.
+# And it makes two more "methods" out of them: the square and the square root of each map.
 # All three rank all pixels alike, so `spearman` says 1 and the pointing game cannot tell them apart.
 # The cell runs once your answer has passed its check.
 #
@@ -1586,18 +1580,21 @@ if passed("saliency.localisation"):
     boxes = torch.cat([start, start + sides], dim=1)
     place = torch.arange(side) + 0.5
     far = [(place - (start + sides / 2)[:, i : i + 1]) / sides[:, i : i + 1] for i in (0, 1)]
-    maps = (-2.5 * (far[0][:, :, None] ** 2 + far[1][:, None, :] ** 2)).exp()[:, None]
-    maps = maps + 0.08 * F.avg_pool2d(torch.randn(count, 1, side + 2, side + 2, generator=draw), 3, stride=1)
+    steep = 1 + 5 * torch.rand(count, 1, 1, generator=draw)
+    maps = (-steep * (far[0][:, :, None] ** 2 + far[1][:, None, :] ** 2)).exp()[:, None]
+    maps = maps + 0.1 * F.avg_pool2d(torch.randn(count, 1, side + 2, side + 2, generator=draw), 3, stride=1)
     maps = maps - maps.amin(dim=(2, 3), keepdim=True)
+    maps = maps / maps.amax(dim=(2, 3), keepdim=True)
     thresholds = torch.linspace(0, 1, 41)
-    fig, ax = plots.figure(5.2, 3.1, title="Three maps that rank all pixels alike", xlabel="threshold",
-                           ylabel="accuracy")  # fmt: skip
+    fig, ax = plots.figure(
+        5.2, 3.1, title="Three maps that rank all pixels alike", xlabel="threshold", ylabel="accuracy"
+    )
     said, at = [], None
     for k, (name, power) in enumerate((("m", 1.0), ("m²", 2.0), ("√m", 0.5))):
         _, accuracy = localisation_sweep(maps**power, boxes, thresholds)
         best = int(accuracy.argmax())
         at = best if at is None else at
-        ax.plot(thresholds, accuracy, label=name, **plots.look(k))
+        ax.plot(thresholds, accuracy, label=name, **plots.look(k), markevery=4)
         said.append(
             f"{name}: best {accuracy[best]:.0%} at {thresholds[best]:.2f}; "
             f"at the best threshold of m, {thresholds[at]:.2f}, it is {accuracy[at]:.0%}."

@@ -115,3 +115,12 @@ def test_a_contrast_layer_in_a_branch_whose_output_is_overwritten():
     # What goes past the branch is left out.
     (expected,) = torch.autograd.grad(out, leaf, signals[0] - signals[1])
     torch.testing.assert_close(found, expected)
+
+
+def test_the_last_linear_layer_goes_before_a_later_convolution():
+    net, x = Deeper(), images()
+    expected = contrastive_excitation_backprop(net, x, CLASSES)["input"]
+    body = net.body
+    del net.body
+    net.body = body  # now the last layer of the definition
+    assert torch.equal(contrastive_excitation_backprop(net, x, CLASSES)["input"], expected)

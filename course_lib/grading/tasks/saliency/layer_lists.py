@@ -22,8 +22,8 @@ def convolutions() -> nn.Sequential:
 def strided() -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(2, 3, 3, stride=2, padding=1), nn.ReLU(inplace=True), nn.AvgPool2d(2, stride=1),
-        nn.Conv2d(3, 3, (2, 1), bias=False), nn.ReLU(inplace=True), nn.MaxPool2d(2, stride=1),
-        nn.Flatten(), nn.Linear(12, 5), nn.ReLU(), nn.Linear(5, 4),
+        nn.Conv2d(3, 3, (2, 1), stride=(2, 1), bias=False), nn.ReLU(inplace=True), nn.MaxPool2d(2, stride=1),
+        nn.Flatten(), nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 4),
     )  # fmt: skip
 
 
