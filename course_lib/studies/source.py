@@ -68,11 +68,13 @@ def _read(path: Path, _changed: int) -> Source:
             for alias, found in zip(statement.names, _imports(statement)):
                 imported[alias.asname or alias.name.split(".")[0]] = found
             continue
+        if statement is tree.body[0] and _is_text(getattr(statement, "value", None)):
+            continue  # the docstring of the module
         definition = _definition(statement, lines)
         bound = _bound(statement)
         for name in bound:
             definitions.setdefault(name, []).append(definition)
-        if not bound and definition.text:  # a docstring has no text
+        if not bound:
             doing.append(definition)
     text = _text(lines, range(1, len(lines) + 1), _docstrings(tree))
     return Source(text, definitions, tuple(doing), imported, _imports(tree))

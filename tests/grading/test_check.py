@@ -133,7 +133,7 @@ def test_an_unknown_level_is_one_sentence(level):
 
 def test_an_unknown_chapter_is_one_sentence():
     with pytest.raises(
-        ValueError, match="There is no chapter 'shadow' with tasks; possible are hybridnet, shade"
+        ValueError, match="There is no chapter 'shadow' with tasks; possible are hybridnet, saliency, shade"
     ):
         progress("shadow")
 

@@ -148,7 +148,8 @@ def test_inputs_are_the_same_every_time_and_touch_no_global_state(task):
 def test_an_observation_survives_the_way_through_json(task):
     for answer in (task.oracle, *(entry.wrong for entry in task.misconceptions[:3]), None, lambda: None):
         seen = observe(task, answer, devices=("cpu",), thorough=False)
-        assert Observation.from_data(json.loads(json.dumps(seen.to_data()))) == seen
+        back = Observation.from_data(json.loads(json.dumps(seen.to_data())))
+        assert repr(back) == repr(seen)  # as text, since an answer may give NaN, which equals nothing
 
 
 def good_data():

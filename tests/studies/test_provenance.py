@@ -117,6 +117,7 @@ def test_code_that_takes_part_counts(library, name, old, new):
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
+        ("studies/shade.py", "A chapter.", "A chapter, said better."),
         ("studies/shade.py", "Measure it.", "Measure it, said better."),
         ("studies/shade.py", "    # a comment\n", "\n    # another\n    # comment\n\n"),
         ("studies/shade.py", "a claim", "another claim"),

@@ -89,7 +89,7 @@ def linear_approximation(x: Tensor, g: Tensor) -> Tensor:
 
 
 def gradient_map(x: Tensor, g: Tensor) -> Tensor:
-    """The gradient of Simonyan et al. 2014: max_k |g_ku| (Table 2, row 1, printed without the size)."""
+    """The gradient of Simonyan et al. 2014: the largest size of g_ku over k (Table 2, row 1, printed signed)."""
     return g.abs().amax(1, keepdim=True)
 
 
@@ -163,7 +163,7 @@ def _outer_max(x: Tensor, g: Tensor, n: int) -> Tensor:
 
 
 def _outer_max_abs(x: Tensor, g: Tensor, n: int) -> Tensor:
-    """max_ij |g_i p_j| = max |g| max |p|."""
+    """max_ij ``|g_i p_j|`` is the largest size in g times the largest size in p."""
     return g.abs().amax(1, keepdim=True) * _box_max(x.abs().amax(1, keepdim=True), n)
 
 

@@ -51,7 +51,7 @@ SUPPLEMENT_FIGURE_6 = Study(
     "The source's layers are the first blocks of the last two stages of ResNet101 and what its average "
     "reads; here they are stages 2, 3 and the last maps, of which stage 2 is finer than any of the source's.",
     configs={
-        "smoke": scales.smoke(Captions, drawn=30, steps=2, captions=8),
+        "smoke": scales.smoke(Captions, drawn=30, steps=200, captions=8),
         "cpu": Captions(),
         "gpu": Captions(drawn=60_000, units=256, steps=12_000, tested=3000),
     },
