@@ -89,7 +89,7 @@ def linear_approximation(x: Tensor, g: Tensor) -> Tensor:
 
 
 def gradient_map(x: Tensor, g: Tensor) -> Tensor:
-    """The gradient of Simonyan et al. 2014: the largest size of g_ku over k (Table 2, row 1, where it is signed)."""
+    """The gradient of Simonyan et al. 2014: the largest size of g_ku over k (Table 2, row 1: signed)."""
     return g.abs().amax(1, keepdim=True)
 
 
