@@ -41,7 +41,7 @@ class Table:
         return f'<table class="study">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
     def _html_row(self, row: Sequence[str]) -> str:
-        right = ' style="text-align: right"'
+        right = ' style="text-align: right; white-space: nowrap"'
         left = ' style="text-align: left"'
         return "".join(
             f"<td{right if column in self.numbers else left}>{html.escape(text)}</td>"
