@@ -120,15 +120,36 @@ def test_a_player_works_with_the_keyboard(visit, name):
     assert players.count(), "a chapter has a player"
     for number in range(players.count()):
         player = players.nth(number)
-        slider, said = player.locator("input[type=range]"), player.locator("output")
-        shown = player.locator(".course-frame:visible")
-        before = said.inner_text(), shown.get_attribute("data-value")
-        slider.focus()
-        page.keyboard.press("End")
-        page.keyboard.press("ArrowLeft")
-        after = said.inner_text(), shown.get_attribute("data-value")
-        assert shown.count() == 1 and before != after
-        assert slider.get_attribute("aria-valuetext") == after[0] == after[1]
+        if player.locator("select").count():
+            choose_in_each_menu(page, player)
+        else:
+            move_the_slider(page, player)
+
+
+def move_the_slider(page, player):
+    slider, said = player.locator("input[type=range]"), player.locator("output")
+    shown = player.locator(".course-frame:visible")
+    before = said.inner_text(), shown.get_attribute("data-value")
+    slider.focus()
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    after = said.inner_text(), shown.get_attribute("data-value")
+    assert shown.count() == 1 and before != after
+    assert slider.get_attribute("aria-valuetext") == after[0] == after[1]
+
+
+def choose_in_each_menu(page, player):
+    shown = player.locator(".course-frame:visible")
+    for menu in player.locator("select").all():
+        assert player.locator(f"label[for='{menu.get_attribute('id')}']").inner_text()
+        for key in ("Home", "ArrowDown"):
+            before = shown.get_attribute("data-at")
+            menu.focus()
+            page.keyboard.press(key)
+        places = [one.evaluate("(e) => e.selectedIndex") for one in player.locator("select").all()]
+        assert menu.evaluate("(e) => e.selectedIndex") == 1
+        assert shown.count() == 1 and before != shown.get_attribute("data-at")
+        assert shown.get_attribute("data-at") == " ".join(map(str, places))
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
