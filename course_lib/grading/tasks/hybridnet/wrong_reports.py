@@ -4,10 +4,9 @@ import contextlib
 
 import torch
 
+from course_lib.grading.mode_pieces import all_trained_afterwards, as_it_is, left_in_evaluation
 from course_lib.grading.task import Misconception
 from course_lib.grading.tasks.hybridnet.report_pieces import (
-    all_trained_afterwards,
-    as_it_is,
     by_errors,
     by_lengths,
     by_norms,
@@ -18,7 +17,6 @@ from course_lib.grading.tasks.hybridnet.report_pieces import (
     from_the_reconstruction,
     from_the_rest,
     inner,
-    left_in_evaluation,
     mean_of_batches,
     of_the_image,
     of_the_mean,

@@ -1,9 +1,9 @@
 """A right answer to saliency.maps in pieces, and the pieces that are wrong."""
 
-import contextlib
-
 import torch
 from torch.nn import functional as F
+
+from course_lib.grading.mode_pieces import evaluating
 
 
 def norm(t):
@@ -31,15 +31,6 @@ def its_row(model, y):
 def its_own_copy(output):
     """What is looked at, where the gradient is taken, and what the rest of the net gets."""
     return output, output, output.clone()
-
-
-@contextlib.contextmanager
-def evaluating(model):
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    yield
-    for module, mode in modes:
-        module.training = mode
 
 
 def by_autograd(model, score, tensor):
@@ -102,24 +93,6 @@ def overwritten(output):
 
 def stored_before(output):
     return output.clone(), output, output
-
-
-@contextlib.contextmanager
-def as_it_is(model):
-    yield
-
-
-@contextlib.contextmanager
-def left_in_evaluation(model):
-    model.eval()
-    yield
-
-
-@contextlib.contextmanager
-def all_trained_afterwards(model):
-    model.eval()
-    yield
-    model.train()
 
 
 def by_backward(model, score, tensor):

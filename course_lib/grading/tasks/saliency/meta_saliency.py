@@ -7,11 +7,10 @@ import torch
 from torch import Tensor
 
 from course_lib.grading.calling import is_blank
-from course_lib.grading.draws import normal
 from course_lib.grading.task import Case, Task, Unfit
 from course_lib.grading.tasks.saliency.left_as_found import TRACES, Snapshot, in_use
-from course_lib.grading.tasks.saliency.nudged_weights import stepped
-from course_lib.grading.tasks.saliency.tiny_nets import TinyNet, build, class_activation_map, draw
+from course_lib.grading.tasks.saliency.nudged_weights import images_to_step_on, stepped
+from course_lib.grading.tasks.saliency.tiny_nets import TinyNet, build, class_activation_map
 from course_lib.grading.tasks.saliency.wrong_meta_maps import MISCONCEPTIONS
 
 AVERAGE, FREE = "a net with global average pooling", "a net without biases"
@@ -68,23 +67,6 @@ def use(
     return maps.detach(), hanging, *before.traces(x)
 
 
-def images(net: str, many: int, side: tuple[int, int], eps: float, sign: int | None = None, frozen="no"):
-    """Images that pull the model in different directions, each with a class of its own."""
-
-    def make(generator: torch.Generator) -> dict[str, Any]:
-        return {
-            "net": net,
-            **draw(net, generator),
-            "x": 0.2 + normal(generator, many, 2, *side),
-            "y": (2 + torch.arange(many)) % 3,
-            "frozen": frozen,
-            "eps": eps,
-            **({} if sign is None else {"sign": sign}),
-        }
-
-    return make
-
-
 TASK = Task(
     id="saliency.meta_saliency",
     title="Explain the model of tomorrow",
@@ -122,11 +104,11 @@ TASK = Task(
     ),
     oracle=oracle,
     cases=(
-        Case("3 images", images(AVERAGE, 3, (6, 4), 0.01)),
-        Case("2 images and a step upwards", images(AVERAGE, 2, (4, 6), 0.01, -1)),
-        Case("2 images in a net without biases", images(FREE, 2, (5, 7), 0.03, 1)),
-        Case("a step of length 0", images(AVERAGE, 2, (6, 4), 0.0)),
-        Case("a model that is frozen", images(AVERAGE, 2, (6, 4), 0.02, 1, "yes")),
+        Case("3 images", images_to_step_on(AVERAGE, 3, (6, 4), 0.01)),
+        Case("2 images and a step upwards", images_to_step_on(AVERAGE, 2, (4, 6), 0.01, -1)),
+        Case("2 images in a net without biases", images_to_step_on(FREE, 2, (5, 7), 0.03, 1)),
+        Case("a step of length 0", images_to_step_on(AVERAGE, 2, (6, 4), 0.0)),
+        Case("a model that is frozen", images_to_step_on(AVERAGE, 2, (6, 4), 0.02, 1, "yes")),
     ),
     misconceptions=MISCONCEPTIONS,
 )

@@ -11,11 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.grading.calling import is_blank
-from course_lib.grading.draws import normal
 from course_lib.grading.task import Case, Task, Unfit
 from course_lib.grading.tasks.saliency.left_as_found import TRACES, Snapshot, in_use
-from course_lib.grading.tasks.saliency.nudged_weights import stepped
-from course_lib.grading.tasks.saliency.tiny_nets import TinyNet, build, draw, flat, running
+from course_lib.grading.tasks.saliency.nudged_weights import images_to_step_on, stepped
+from course_lib.grading.tasks.saliency.tiny_nets import TinyNet, build, flat, running
 from course_lib.grading.tasks.saliency.wrong_steps import MISCONCEPTIONS
 
 AVERAGE, SMOOTH = "a net with global average pooling", "a smooth net"
@@ -78,22 +77,9 @@ def checked(made: Any, model: nn.Module) -> nn.Module:
     return made
 
 
-def images(net: str, many: int, eps: float, sign: int | None = None, frozen: str = "no"):
-    """Images, each with a class of its own."""
-    side = (3, 1) if net == SMOOTH else (6, 4)
-
-    def make(generator: torch.Generator) -> dict[str, Any]:
-        return {
-            "net": net,
-            **draw(net, generator),
-            "x": 0.2 + normal(generator, many, 2, *side),
-            "y": (2 + torch.arange(many)) % 3,
-            "frozen": frozen,
-            "eps": eps,
-            **({} if sign is None else {"sign": sign}),
-        }
-
-    return make
+def images(net: str, many: int, *step, **other) -> Callable:
+    """Images of the size that a net takes."""
+    return images_to_step_on(net, many, (3, 1) if net == SMOOTH else (6, 4), *step, **other)
 
 
 TASK = Task(

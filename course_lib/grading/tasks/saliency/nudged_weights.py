@@ -1,11 +1,14 @@
 """One step of gradient descent by definition: every weight is nudged, and the loss looked at twice."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
-from course_lib.grading.tasks.saliency.tiny_nets import build, fill
+from course_lib.grading.draws import normal
+from course_lib.grading.tasks.saliency.tiny_nets import build, draw, fill
 
 NUDGE = 1e-6
 
@@ -39,3 +42,22 @@ def stepped(
 ) -> Tensor:
     """θ' = θ - sign · 2ε ∇ℓ(θ)."""
     return weights - sign * 2 * eps * slopes(net, weights, statistics, x, y)
+
+
+def images_to_step_on(
+    net: str, many: int, side: tuple[int, int], eps: float, sign: int | None = None, frozen: str = "no"
+) -> Callable[[Generator], dict[str, Any]]:
+    """Inputs of a case: images that pull the net in different directions, each with a class of its own."""
+
+    def make(generator: Generator) -> dict[str, Any]:
+        return {
+            "net": net,
+            **draw(net, generator),
+            "x": 0.2 + normal(generator, many, 2, *side),
+            "y": (2 + torch.arange(many)) % 3,
+            "frozen": frozen,
+            "eps": eps,
+            **({} if sign is None else {"sign": sign}),
+        }
+
+    return make

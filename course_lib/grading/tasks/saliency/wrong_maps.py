@@ -1,14 +1,12 @@
 """Wrong answers to saliency.maps: another score, another tensor, a model that is not as it was."""
 
+from course_lib.grading.mode_pieces import all_trained_afterwards, as_it_is, left_in_evaluation
 from course_lib.grading.task import Misconception
 from course_lib.grading.tasks.saliency.map_pieces import (
-    all_trained_afterwards,
     answering,
-    as_it_is,
     by_backward,
     by_backward_wiped,
     cross_entropy,
-    left_in_evaluation,
     of_class,
     of_probability,
     of_the_likeliest,

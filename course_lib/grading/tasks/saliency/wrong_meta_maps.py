@@ -4,9 +4,9 @@ import copy
 
 import torch
 
+from course_lib.grading.mode_pieces import as_it_is
 from course_lib.grading.task import Misconception
 from course_lib.grading.tasks.saliency.step_pieces import (
-    as_it_is,
     of_the_likeliest,
     of_the_logit,
     of_the_sum,

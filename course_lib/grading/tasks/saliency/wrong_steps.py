@@ -2,6 +2,7 @@
 
 import copy
 
+from course_lib.grading.mode_pieces import as_it_is
 from course_lib.grading.task import Misconception
 from course_lib.grading.tasks.saliency import step_pieces as pieces
 from course_lib.grading.tasks.saliency.step_pieces import stepping
@@ -72,7 +73,7 @@ OF_THE_LOSS = (
     ),
     Misconception(
         "training mode",
-        stepping(mode=pieces.as_it_is),
+        stepping(mode=as_it_is),
         "The loss is computed in training mode, so batch norm uses the batch and its statistics move. "
         "Set the copy to evaluation mode first.",
     ),
