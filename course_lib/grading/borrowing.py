@@ -9,7 +9,7 @@ import contextlib
 import functools
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -18,8 +18,14 @@ from course_lib.grading.calling import FOREIGN
 from course_lib.grading.task import Task, call
 
 LIBRARY = Path(__file__).resolve().parents[1]
-TEACHING = ("methods", "nets.mirrored", "studies", "grading")  # they hold what learners are asked to write
-ROOMS = tuple(str(LIBRARY.joinpath(*room.split("."))) for room in TEACHING)
+# What learners are asked to write stands in these rooms, and in single functions of others.
+WHOLE = ("methods", "nets.mirrored", "localisation", "studies", "grading")
+SINGLE = ("metrics.spearman",)
+TEACHING = tuple(f"{LIBRARY.name}.{name}" for name in (*WHOLE, *SINGLE))
+ROOMS = tuple(
+    str(LIBRARY.joinpath(*room.split(".")))
+    for room in (*WHOLE, *(name.rpartition(".")[0] for name in SINGLE))
+)
 ENGINE = tuple(str(LIBRARY / "grading" / name) for name in ("observe.py", "calling.py"))  # calls answers
 
 
@@ -31,18 +37,18 @@ def borrowed(task: Task, answer: Any) -> str | None:
     shown = answer.__mro__ if isinstance(answer, type) else (answer, *type(answer).__mro__)
     for each in shown:
         module, name = getattr(each, "__module__", None), getattr(each, "__qualname__", None)
-        if module and name and is_teaching(module, task):
+        if module and name and is_teaching(f"{module}.{name}", task):
             return f"{module}.{name}"
     return None
 
 
-def is_teaching(module: str, task: Task) -> bool:
-    """Whether a module is one that answers must not lean on."""
-    parts = module.split(".")
-    rooms = {".".join(parts[1:depth]) for depth in (2, 3)}
-    if parts[0] != LIBRARY.name or rooms.isdisjoint(TEACHING):
-        return False
-    return not any(module == name or module.startswith(name + ".") for name in task.may_use)
+def is_teaching(name: str, task: Task) -> bool:
+    """Whether a function or class, by its full name, is one that answers to a task must not lean on."""
+    return _stands_in(name, TEACHING) and not _stands_in(name, task.may_use)
+
+
+def _stands_in(name: str, rooms: Iterable[str]) -> bool:
+    return any(name == room or name.startswith(f"{room}.") for room in rooms)
 
 
 class Watch:
@@ -75,10 +81,12 @@ class Watch:
                 self.found = f"the text of {library_code()[fingerprint(code)]}"
             else:
                 self.harmless.add(code)
-        elif code.co_filename.startswith(ENGINE) or not is_teaching(module_of(frame), self.task):
+            return
+        name = f"{module_of(frame)}.{code.co_qualname}"
+        if code.co_filename.startswith(ENGINE) or not is_teaching(name, self.task):
             self.harmless.add(code)
         elif self.caused_by_the_answer(frame.f_back):
-            self.found = f"{module_of(frame)}.{code.co_qualname}"
+            self.found = name
 
     def caused_by_the_answer(self, frame: FrameType | None) -> bool:
         """Whether a learner's own line, or nothing of ours, stands between a call and the engine."""
@@ -108,12 +116,13 @@ def library_code() -> dict[tuple, str]:
 
     def collect(code: CodeType, module: str) -> None:
         for inner in (each for each in code.co_consts if isinstance(each, CodeType)):
-            if len(inner.co_code) >= 80:  # what is shorter, people write alike by themselves
-                found[fingerprint(inner)] = f"{module}.{inner.co_qualname}"
+            name = f"{module}.{inner.co_qualname}"
+            if len(inner.co_code) >= 80 and _stands_in(name, TEACHING):
+                found[fingerprint(inner)] = name  # what is shorter, people write alike by themselves
             collect(inner, module)
 
     for room in ROOMS:
-        for path in sorted(Path(room).rglob("*.py")):
+        for path in (*Path(f"{room}.py").parent.glob(f"{Path(room).name}.py"), *Path(room).rglob("*.py")):
             with contextlib.suppress(SyntaxError, OSError):
                 module = ".".join(path.relative_to(LIBRARY.parent).with_suffix("").parts)
                 collect(compile(path.read_text(encoding="utf-8"), str(path), "exec"), module)

@@ -2,15 +2,18 @@
 
 import functools
 import inspect
+import sys
 import threading
 
 import pytest
 import torch
 
 import course_lib.methods.shade as library
+from course_lib import localisation, metrics
 from course_lib.grading import tasks
 from course_lib.grading.borrowing import borrowed
 from course_lib.grading.tasks.shade import penalty
+from course_lib.methods import saliency
 from course_lib.nets.mirrored import ConvEncoder
 from course_lib.nets.mirrored.shake_shake import ShakeShakeBlock
 from tests.grading.answers import right
@@ -93,8 +96,6 @@ def test_text_of_ones_own_that_is_run_is_ones_own():
 
 
 def test_whoever_watched_before_goes_on_watching():
-    import sys
-
     def mine(frame, event, argument):
         return None
 
@@ -113,3 +114,26 @@ def test_the_nets_that_an_exercise_asks_for_are_not_lent_either(task, lent):
     assert borrowed(tasks.get(task), lent) is not None
     assert borrowed(tasks.get(task), type("Own", (lent,), {})) is not None
     assert borrowed(tasks.get(task), torch.nn.Conv2d) is None
+
+
+@pytest.mark.parametrize(
+    "task, lent",
+    [
+        ("saliency.spearman", metrics.spearman),
+        ("saliency.difficult", localisation.difficult),
+        ("saliency.normgrad", saliency.normgrad),
+    ],
+)
+def test_what_judges_maps_is_not_lent_where_it_is_asked_for(task, lent):
+    def hidden(*given, **named):
+        return lent(*given, **named)
+
+    space = dict(vars(sys.modules[lent.__module__]))
+    exec(inspect.getsource(lent), space)
+    for answer in (lent, hidden, space[lent.__name__]):
+        assert verdict(tasks.get(task), answer, watch=True).cause == "borrowed"
+
+
+def test_other_metrics_may_be_used_and_a_tool_that_is_offered_too():
+    assert borrowed(tasks.get("saliency.spearman"), metrics.accuracy) is None
+    assert borrowed(tasks.get("saliency.class_sensitivity"), metrics.spearman) is None

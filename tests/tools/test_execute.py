@@ -214,8 +214,11 @@ def test_a_run_of_which_less_was_measured_is_not_taken(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this system does not tell")
 def test_waiting_for_others_is_no_fault_of_the_page_but_sleeping_is(project, monkeypatch):
-    root = project(**{"01_x": page("import time\ntime.sleep(3)")})
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * os.cpu_count())]
+    work = "until = time.process_time() + 1\nwhile time.process_time() < until:\n    pass"
+    root = project(**{"01_x": page(f"import time\ntime.sleep(3)\n{work}")})
+    loop = [sys.executable, "-c", "while True: pass"]
+    # Each in a session of its own, since some systems share the processor out between sessions.
+    busy = [subprocess.Popen(loop, start_new_session=True) for _ in range(2 * os.cpu_count())]
     try:
         execute.execute(root)
     finally:

@@ -70,9 +70,17 @@ def test_the_record_is_of_these_tasks_and_no_grader_lets_a_wrong_mutant_pass():
     assert all(len(why) > 20 for reasons in listed.values() for why in reasons.values())
 
 
+def whatever_the_chip(entry):
+    """A survey without what differs between processors: a number that runs away is infinite or only wrong."""
+    refused = dict(entry["refused"])
+    refused["value"] = refused.get("value", 0) + refused.pop("finite", 0)
+    return {**entry, "refused": refused}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("chapter", tasks.chapters())
 def test_the_survey_gives_what_is_recorded(chapter):
     recorded = json.loads((RESULTS / f"{chapter}.json").read_text(encoding="utf-8"))
     for reference in references(chapter):
-        assert survey(reference) == recorded[reference.task.id], reference.task.id
+        found = whatever_the_chip(survey(reference))
+        assert found == whatever_the_chip(recorded[reference.task.id]), reference.task.id

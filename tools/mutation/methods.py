@@ -28,6 +28,7 @@ import pytest
 
 from course_lib.files import write_atomically
 from tools.mutation.definitions import FileMutant, file_mutants
+from tools.mutation.watched import WATCHED
 from tools.project import ROOT
 
 EQUIVALENT = Path(__file__).with_name("equivalent_methods.toml")
@@ -36,38 +37,6 @@ SECONDS = 100  # of processor time: a mutant that takes more does not end
 MEMORY = 8 << 30
 LONG = "nets_of_the_course or stopped_run or modes_stay_apart"  # tests of much at once: others are as sharp
 QUIETLY = ("-q", "-s", "-W", "ignore", "-p", "no:cacheprovider", "-k", f"not ({LONG})")
-
-# The file by its module, and the tests that watch over it, in `tests/`.
-SHADE = ("methods/test_shade_formulas.py", "methods/test_shade_limits.py", "methods/test_shade.py")
-ATTACHED = ("methods/test_shade.py", "methods/test_shade_state.py", "methods/test_shade_in_training.py")
-WATCHED = {
-    "methods.shade": SHADE,
-    "methods.variance": ("methods/test_variance.py",),
-    "methods.layerwise": (*ATTACHED, "methods/test_variance.py", "methods/test_shade_limits.py"),
-    "methods.discriminative": ("methods/test_discriminative.py", "methods/test_discriminative_limits.py"),
-    "methods.binary_activation": (
-        "methods/test_binary_activation.py",
-        "methods/test_binary_activation_limits.py",
-        "methods/test_binarised.py",
-    ),
-    "methods.shade_variants": ("methods/test_shade_variants.py", "methods/test_shade_variants_state.py"),
-    "methods.jacobian": ("methods/test_jacobian.py",),
-    "methods.stability": (
-        "methods/test_stability.py",
-        "methods/test_stability_loss.py",
-        "methods/test_stability_second_pass.py",
-    ),
-    "nets.weldon": ("nets/test_weldon.py",),
-    "methods.hybrid_losses": ("methods/test_hybrid_losses.py", "methods/test_hybrid_losses_limits.py"),
-    "methods.branches": ("methods/test_branches.py",),
-    "methods.gradient_matrix": ("methods/test_gradient_matrix.py",),
-    "methods.hybridnet": ("methods/test_hybridnet.py",),
-    "methods.fusion": ("methods/test_fusion.py",),
-    "methods.hybrid_training": ("methods/test_hybrid_training.py", "methods/test_hybrid_training_runs.py"),
-    "data.two_streams": ("data/test_two_streams.py",),
-    "methods.mean_teacher": ("methods/test_mean_teacher.py",),
-    "methods.virtual_adversarial": ("methods/test_virtual_adversarial.py",),
-}
 
 
 class Survey:
