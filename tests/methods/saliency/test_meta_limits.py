@@ -43,6 +43,30 @@ def test_gradients_that_are_there_stay_and_are_not_copied():
     assert all(p.grad is None for p in stepped.parameters())
 
 
+def test_a_first_layer_that_works_in_place_does_not_change_the_images():
+    net, (x, y) = nn.Sequential(nn.ReLU(inplace=True), *image_net()), images()
+    before = x.clone()
+    meta_step(net, x, y, 0.1)
+    assert torch.equal(x, before)
+
+
+def test_one_class_for_all_and_descent_if_nothing_is_said():
+    net, (x, y) = image_net(), images()
+    ones = torch.ones_like(y)
+    for made, wanted in zip(
+        meta_step(net, x, 1, 0.1).parameters(), meta_step(net, x, ones, 0.1, +1).parameters()
+    ):
+        assert torch.equal(made, wanted)
+    found = meta_saliency(linear_approximation, net, x, 1, 0.1)
+    assert torch.equal(found, meta_saliency(linear_approximation, net, x, ones, 0.1, +1))
+
+
+def test_a_dict_of_one_image_has_no_gradient_either():
+    net, (x, y) = image_net(), images()
+    found = meta_saliency(lambda m, x, y: {"a": m[0](x).sum(1, keepdim=True)}, net, x[:1], y[:1], 0.1)
+    assert found["a"].shape == (1, 1, 7, 9) and not found["a"].requires_grad
+
+
 def _fails(model, x, y):
     raise RuntimeError("in the middle")
 
@@ -58,7 +82,9 @@ def test_impossible_input():
     with pytest.raises(ValueError, match="x has shape .* needed is at least one image"):
         meta_saliency(linear_approximation, net, x[:0], y[:0], 0.1)
     with pytest.raises(ValueError, match="The loss depends on no parameter"):
-        meta_step(nn.Flatten(), x, y, 0.1)
+        meta_step(nn.Flatten(), x.clone().requires_grad_(), y, 0.1)
+    with pytest.raises(ValueError, match="y has"):
+        meta_step(net, x, y[:-1], 0.1)
     with pytest.raises(ValueError, match=r"fn gives maps of shape \(1, 7, 9\), needed is \(1, 1, h, w\)"):
         meta_saliency(lambda m, x, y: x[:, 0], net, x, y, 0.1)
     with pytest.raises(ValueError, match="fn gives maps of type NoneType"):

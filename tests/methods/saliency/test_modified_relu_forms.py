@@ -55,14 +55,14 @@ def test_an_in_place_relu_returns_its_input_changed(rule):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_an_in_place_relu_on_a_part_of_a_tensor(rule):
-    x = torch.tensor([[-1.0, 2.0], [-3.0, 4.0]], requires_grad=True)
-    p = torch.tensor([[1.0, -1.0], [1.0, -1.0]])
+    x = torch.tensor([[-1.0, 2.0, 0.5], [-3.0, 4.0, 0.5]], requires_grad=True)
+    p = torch.tensor([[1.0, -1.0, 3.0], [1.0, -1.0, 3.0]])
     with backward_rule(rule):
         z = x.clone()
         z[0].relu_()
-    assert z.tolist() == [[0, 2], [-3, 4]]
+    assert z.tolist() == [[0, 2, 0.5], [-3, 4, 0.5]]
     first = 1.0 if rule == "deconvnet" else 0.0
-    assert torch.autograd.grad(z, x, p)[0].tolist() == [[first, 0], [1, -1]]
+    assert torch.autograd.grad(z, x, p)[0].tolist() == [[first, 0, 3], [1, -1, 3]]
 
 
 def test_a_leaf_cannot_be_changed_in_place_as_ever():

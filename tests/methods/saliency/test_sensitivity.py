@@ -206,17 +206,33 @@ def test_devices_and_half_precision(device):
     assert not found.each.requires_grad
 
 
+def short_of_every_second():
+    """A method that has a map too few every second time it is asked."""
+    asked = []
+
+    def fn(model, x, y):
+        asked.append(y)
+        return x[len(asked) % 2 == 0 :, :1]
+
+    return fn
+
+
 @pytest.mark.parametrize(
     "call, says",
     [
         (lambda: extreme_classes(torch.zeros(3)), r"logits have shape \(3,\), needed is \(B, C\)"),
         (lambda: extreme_classes(torch.zeros(3, 1)), "with C at least 2"),
+        (lambda: extreme_classes(torch.zeros(3, 1, 2, 2)), "with C at least 2"),
         (lambda: extreme_classes(torch.tensor([[0.0, math.nan]])), "logits contain NaN"),
         (lambda: class_sensitivity(coloured, Pooled(), images()[0]), r"x has shape \(3, 4, 5\)"),
         (lambda: class_sensitivity(coloured, Pooled(), images()[:0]), "at least one"),
         (
             lambda: class_sensitivity(lambda model, x, y: x[:2, :1], Pooled(), images()),
             "fn gives 2 maps for 6 images, needed is one for each",
+        ),
+        (
+            lambda: class_sensitivity(short_of_every_second(), Pooled(), images()),
+            "maps for 6 images, needed is one for each",
         ),
         (
             lambda: class_sensitivity(lambda model, x, y: x, Pooled(), images()),
