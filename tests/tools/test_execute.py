@@ -211,11 +211,25 @@ def test_a_run_of_which_less_was_measured_is_not_taken(tmp_path):
     assert execute.kept(tmp_path / "01_x.md", "key", tmp_path) is None
 
 
+TELLS_WAITING = pytest.mark.skipif(
+    not Path("/proc/self/schedstat").exists(), reason="this system does not tell"
+)
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this system does not tell")
-def test_waiting_for_others_is_no_fault_of_the_page_but_sleeping_is(project, monkeypatch):
-    work = "until = time.process_time() + 1\nwhile time.process_time() < until:\n    pass"
-    root = project(**{"01_x": page(f"import time\ntime.sleep(3)\n{work}")})
+@TELLS_WAITING
+def test_sleeping_is_a_fault_of_the_page(project):
+    root = project(**{"01_x": page("import time\ntime.sleep(3)")})
+    execute.execute(root)
+    # Some systems count a little of a sleep as waiting, where others want the processor meanwhile.
+    assert json.loads((root / RUN_TIMES).read_text())["chapters"]["01_x"]["quiet_seconds"] >= 2.5
+
+
+@pytest.mark.slow
+@TELLS_WAITING
+def test_waiting_for_others_is_not(project):
+    work = "import time\nwhile time.process_time() < 3:\n    pass"
+    root = project(**{"01_x": page(work)})
     loop = [sys.executable, "-c", "while True: pass"]
     # Each in a session of its own, since some systems share the processor out between sessions.
     busy = [subprocess.Popen(loop, start_new_session=True) for _ in range(2 * os.cpu_count())]
@@ -226,4 +240,4 @@ def test_waiting_for_others_is_no_fault_of_the_page_but_sleeping_is(project, mon
             process.kill()
             process.wait()
     cost = json.loads((root / RUN_TIMES).read_text())["chapters"]["01_x"]
-    assert 3 <= cost["quiet_seconds"] < cost["seconds"]
+    assert cost["quiet_seconds"] < cost["seconds"]
