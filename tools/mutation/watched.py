@@ -40,6 +40,10 @@ WATCHED = {
     "methods.saliency.combination": ("methods/saliency/test_combination.py",),
     "methods.saliency.sensitivity": ("methods/saliency/test_sensitivity.py",),
     "methods.saliency.meta": ("methods/saliency/test_meta.py", "methods/saliency/test_meta_limits.py"),
+    "methods.saliency.capture": (
+        "methods/saliency/test_capture.py",
+        "methods/saliency/test_capture_limits.py",
+    ),
     "methods.saliency.modified_relu": (
         "methods/saliency/test_modified_relu.py",
         "methods/saliency/test_modified_relu_forms.py",

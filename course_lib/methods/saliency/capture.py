@@ -29,7 +29,8 @@ class Captured(NamedTuple):
     Attributes:
         x: (B, K, h, w) the layer's output.
         g: (B, K, h, w) the gradient of the class score with respect to it, each sample's own.
-        entering: (B, K', h', w') what entered the layer; None for the image.
+        entering: (B, K', h', w') what entered the layer; None for the image. Known fault: it is no copy, so
+            it is wrong where the layer, or one that runs later, works in place on that very tensor.
     """
 
     x: Tensor

@@ -33,8 +33,8 @@ def backward_rule(rule: str) -> TorchFunctionMode:
     change their input. Values are the ordinary ones. Other threads, and what runs outside, notice nothing.
 
     What comes before a ReLU has the rule's signal. At a ReLU's own output p itself stands, if you ask for it
-    through `capture`; ``autograd.grad`` with respect to that output gives p_+ under ``guided``. The inner one
-    of two nested rules does not replace the outer one: guided inside deconvnet is deconvnet.
+    through `capture`; ``autograd.grad`` with respect to that output alone gives p_+ under ``guided``. The
+    inner one of two nested rules does not replace the outer one: guided inside deconvnet is deconvnet.
 
     Not ReLUs here: ReLU6 and its like, ``clamp(min=0)``, and a ReLU that is fused into a larger kernel or
     compiled by ``torch.jit``. They keep their gradient.

@@ -69,6 +69,19 @@ def test_behind_the_last_relu_they_are_the_gradient():
         assert torch.equal(signal(lambda x: head(x).flatten(1), x, rule), head.weight[1].expand(3, 1, 3))
 
 
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(
+    ("part", "in_place"), [(False, False), (True, False), (False, True)], ids=["new", "of a view", "in place"]
+)
+def test_the_signal_at_the_output_of_a_relu(rule, part, in_place):
+    x = torch.tensor([-1.0, -1.0, 2.0, 2.0], dtype=torch.float64, requires_grad=True)
+    p = torch.tensor([3.0, -3.0, 2.0, -2.0], dtype=torch.float64)
+    with backward_rule(rule):
+        y = F.relu(x.clone()[:] if part else x.clone(), inplace=in_place)
+    (found,) = torch.autograd.grad((y * p).sum(), y)
+    assert found.tolist() == {"deconvnet": [3, -3, 2, -2], "guided": [3, 0, 2, 0]}[rule]
+
+
 # --- what belongs to the context -------------------------------------------------------------------------
 
 
