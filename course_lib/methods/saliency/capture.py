@@ -2,7 +2,8 @@
 
 The tensor of a layer is caught by a forward hook, never by a backward hook: what reaches a backward hook
 depends on containers, tuples and in-place layers. The hook keeps the layer's output and hands a copy of it to
-the rest of the net, so that a later in-place ReLU cannot overwrite what was kept.
+the rest of the net, so that a later in-place ReLU cannot overwrite what was kept. What enters a layer is
+copied before the layer runs, for the same reason, and only where it is asked for.
 
 The parameters are taken out of the graph: only the part of the net above the lowest layer asked for is ever
 recorded, and no gradient of a weight is computed.
@@ -11,6 +12,7 @@ recorded, and no gradient of a weight is computed.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -29,8 +31,7 @@ class Captured(NamedTuple):
     Attributes:
         x: (B, K, h, w) the layer's output.
         g: (B, K, h, w) the gradient of the class score with respect to it, each sample's own.
-        entering: (B, K', h', w') what entered the layer; None for the image. Known fault: it is no copy, so
-            it is wrong where the layer, or one that runs later, works in place on that very tensor.
+        entering: (B, K', h', w') what entered the layer; None for the image, and where it is not asked for.
     """
 
     x: Tensor
@@ -74,6 +75,7 @@ def capture(
     layers: Layer | Iterable[Layer | None] | None = None,
     *,
     score: Score = class_score,
+    entering: bool = False,
 ) -> dict[str, Captured]:
     """Activations and gradients of the class score at some layers, from one forward and one backward pass.
 
@@ -87,6 +89,7 @@ def capture(
         y: (B,) int64, the class that is to be explained for each image; a number means this class for all.
         layers: modules or dotted names, one or several; None, or the name "input", is the image itself.
         score: takes what the model returns and y, and gives one number a sample (B,).
+        entering: also keep what enters each layer; the first tensor, where it takes several.
 
     Returns:
         `Captured` by layer name, in the order asked for; the image is called "input".
@@ -97,7 +100,7 @@ def capture(
         TypeError: a layer is neither a module nor a name.
     """
     images, y = checked(x, y)
-    with passing_through(model, images, layers) as (outputs, caught):
+    with passing_through(model, images, layers, entering=entering) as (outputs, caught):
         total = score(outputs, y.clone())  # a copy, because y may be made in inference mode
         if total.shape != y.shape:
             raise ValueError(f"score gives {tuple(total.shape)}, needed is one number a sample {(len(y),)}.")
@@ -131,7 +134,7 @@ def checked(x: Tensor, y: Tensor | int) -> tuple[Tensor, Tensor]:
 
 @contextmanager
 def passing_through(
-    model: nn.Module, x: Tensor, layers: Layer | Iterable[Layer | None] | None
+    model: nn.Module, x: Tensor, layers: Layer | Iterable[Layer | None] | None, *, entering: bool = False
 ) -> Iterator[tuple[Tensor, dict[str, Captured]]]:
     """One forward pass in evaluation mode, which keeps the tensors of some layers, with their graph.
 
@@ -143,22 +146,27 @@ def passing_through(
     asked = names_of(model, layers)
     hooked = dict(zip(asked, _modules(model, asked)))
     caught: dict[str, Captured] = {}
+    entered: dict[str, Tensor | None] = {}
     uses: Counter[str] = Counter()
 
-    def keep(name: str) -> Callable:
-        plain, _, time = name.partition("#")
+    def keep_entering(name: str, module: nn.Module, inputs: tuple, named: dict) -> None:
+        uses[name] += 1
+        if entering and _is_asked_for(name, uses[name]):
+            entered[name] = _first((*inputs, *named.values()))
 
-        def hook(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor | None:
-            uses[name] += 1
-            if time and uses[name] != int(time):
-                return None
-            caught[name] = Captured(as_leaf(plain, output), torch.empty(0), _first(inputs))
-            return caught[name].x.clone()
+    def keep_leaving(name: str, module: nn.Module, inputs: tuple, output: Tensor) -> Tensor | None:
+        if not _is_asked_for(name, uses[name]):
+            return None
+        caught[name] = Captured(as_leaf(name.partition("#")[0], output), torch.empty(0), entered.get(name))
+        return caught[name].x.clone()
 
-        return hook
-
-    handles = [m.register_forward_hook(keep(name)) for name, m in hooked.items() if m is not None]
+    handles = []
     try:
+        for name, module in hooked.items():
+            if module is not None:
+                before, after = partial(keep_entering, name), partial(keep_leaving, name)
+                handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
+                handles.append(module.register_forward_hook(after))
         with torch.inference_mode(False), torch.enable_grad(), evaluation_mode(model):
             x = x.detach().clone()
             if INPUT in hooked:
@@ -211,8 +219,13 @@ def _modules(model: nn.Module, names: list[str]) -> list[nn.Module | None]:
     return [None if name == INPUT else modules[name.partition("#")[0]] for name in names]
 
 
-def _first(inputs: tuple) -> Tensor | None:
-    return inputs[0].detach() if inputs and isinstance(inputs[0], Tensor) else None
+def _is_asked_for(name: str, use: int) -> bool:
+    _, _, time = name.partition("#")
+    return not time or use == int(time)
+
+
+def _first(given: tuple) -> Tensor | None:
+    return next((one.detach().clone() for one in given if isinstance(one, Tensor)), None)
 
 
 def _refuse_unclear_layers(

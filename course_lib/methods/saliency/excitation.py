@@ -142,11 +142,15 @@ def _tapped(module: nn.Module, before: bool = False) -> Iterator[list[Tensor]]:
         found.append(output)
         return output.clone()  # which the net may change in place
 
-    def entering(_: nn.Module, inputs: tuple) -> None:
-        found.append(inputs[0])
+    def entering(_: nn.Module, inputs: tuple, named: dict) -> tuple[tuple, dict]:
+        # A copy, because the net may change its own in place, and may use it elsewhere too.
+        found.append((*inputs, *named.values())[0].clone())
+        return (found[-1],), {}
 
-    register: Callable = module.register_forward_pre_hook if before else module.register_forward_hook
-    handle = register(entering if before else leaving)
+    if before:
+        handle = module.register_forward_pre_hook(entering, with_kwargs=True)
+    else:
+        handle = module.register_forward_hook(leaving)
     try:
         yield found
     finally:

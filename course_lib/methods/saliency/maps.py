@@ -164,7 +164,7 @@ def _real_convolution(
         if not isinstance(conv, nn.Conv2d) or conv.groups != 1:
             what = "the image" if name == INPUT else type(conv).__name__
             raise ValueError(f"normgrad_conv needs layers that are Conv2d of one group, {name!r} is {what}.")
-    taken = capture(model, x, y, names, score=score)
+    taken = capture(model, x, y, names, score=score, entering=True)
     return {name: _norm_of(found[own], taken[name]) for name, own in zip(names, plain)}
 
 
@@ -183,7 +183,7 @@ def _class_activation(model: nn.Module, x: Tensor, y: Tensor, names: list[str]) 
         raise ValueError(f"cam needs a linear layer on averaged maps, {type(model).__name__} has none.")
     [last] = find_layers(model, [linear[-1]]).values()
     read: list[Tensor] = []
-    handle = last.register_forward_pre_hook(lambda module, inputs: read.append(inputs[0].detach()))
+    handle = last.register_forward_pre_hook(lambda module, inputs: read.append(inputs[0].detach().clone()))
     try:
         with passing_through(model, x, names) as (_, caught):
             maps = {name: at.x.detach() for name, at in caught.items()}

@@ -90,10 +90,11 @@ def class_sensitivity(
         pairs = {name: (of_max[name], of_min[name]) for name in of_max} if by_name else {"": (of_max, of_min)}
         for name, pair in pairs.items():
             large = [to_size(maps, size) for maps in pair]
-            if any(len(maps) != len(batch) for maps in large):
-                raise ValueError(
-                    f"fn gives {len(pair[0])} maps for {len(batch)} images, needed is one for each."
-                )
+            for maps in large:
+                if len(maps) != len(batch):
+                    raise ValueError(
+                        f"fn gives {len(maps)} maps for {len(batch)} images, needed is one for each."
+                    )
             correlations.setdefault(name, []).append(spearman(*large))
     found = {name: _summary(torch.cat(parts)) for name, parts in correlations.items()}
     return found if by_name else found[""]

@@ -62,12 +62,20 @@ def test_what_a_layer_gave_is_kept_whatever_happens_to_it_later(way):
 
 def test_the_image_and_what_enters_a_layer():
     net, x = Net(nn.ReLU(), nn.ReLU()).double(), images()
-    found = capture(net, x, 1, [None, "conv2"])
+    found = capture(net, x, 1, [None, "conv2"], entering=True)
     assert list(found) == ["input", "conv2"] and found["input"].entering is None
     x_grad = x.clone().requires_grad_()
     [wanted] = torch.autograd.grad(net(x_grad)[:, 1].sum(), x_grad)
     assert torch.equal(found["input"].x, x) and torch.allclose(found["input"].g, wanted, rtol=1e-12)
     assert torch.allclose(found["conv2"].entering, net.conv1(x).clamp(min=0), rtol=1e-12)
+    assert capture(net, x, 1, "conv2")["conv2"].entering is None
+
+
+def test_what_enters_a_layer_that_works_in_place():
+    net, x = Net(nn.ReLU(inplace=True), nn.ReLU(inplace=True)).double(), images()
+    found = capture(net, x, 1, "first", entering=True)["first"]
+    assert torch.allclose(found.entering, net.conv1(x), rtol=1e-12) and (found.entering < 0).any()
+    assert torch.equal(found.x, found.entering.clamp(min=0))
 
 
 def test_a_batch_is_its_images_one_by_one():
@@ -96,7 +104,7 @@ def test_the_model_is_left_as_it_was():
     assert not net.body.conv3.weight.requires_grad and net.body.conv1.weight.requires_grad
     assert torch.equal(net.head.bias.grad, torch.ones(4, dtype=torch.float64)) and x.grad is None
     assert sum(p.grad is not None for p in net.parameters()) == 1
-    assert not any(module._forward_hooks for module in net.modules())
+    assert not any(hooks for m in net.modules() for hooks in (m._forward_hooks, m._forward_pre_hooks))
     assert torch.equal(torch.get_rng_state(), state)
 
 

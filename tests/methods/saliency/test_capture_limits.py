@@ -203,7 +203,7 @@ def test_a_constant_of_the_model_stays_one():
 
 
 def test_what_enters_has_no_gradient_where_a_lower_layer_is_asked_for():
-    found = capture(Net(), images(), 1, ["conv", "relu", None])
+    found = capture(Net(), images(), 1, ["conv", "relu", None], entering=True)
     assert torch.equal(found["relu"].entering, found["conv"].x)
     assert not found["relu"].entering.requires_grad and not found["conv"].entering.requires_grad
 
@@ -213,16 +213,29 @@ class Concatenation(nn.Module):
         return torch.cat(parts, 1)
 
 
+class Weighted(nn.Module):
+    def forward(self, weight, x):
+        return weight * x
+
+
 @pytest.mark.parametrize(
     ("inner", "call"),
     [
         (nn.Conv2d(2, 2, 1), lambda inner, x: inner(input=x)),
-        (Concatenation(), lambda inner, x: inner([x[:, :1], x[:, 1:]])),
+        (Weighted(), lambda inner, x: inner(2.0, x)),
+        (Weighted(), lambda inner, x: inner(2.0, x=x)),
     ],
-    ids=["by keyword", "a list"],
+    ids=["by keyword", "the second", "the second by keyword"],
 )
-def test_nothing_is_said_to_enter_where_no_tensor_comes_first(inner, call):
-    found = capture(Net(Calls(inner, call)), images(), 1, "start.inner")["start.inner"]
+def test_it_is_the_first_tensor(inner, call):
+    net = Net(Calls(inner, call))
+    found = capture(net, images(), 1, "start.inner", entering=True)["start.inner"]
+    assert torch.equal(found.entering, images())
+
+
+def test_nothing_is_said_to_enter_where_no_tensor_is_given():
+    net = Net(Calls(Concatenation(), lambda inner, x: inner([x[:, :1], x[:, 1:]])))
+    found = capture(net, images(), 1, "start.inner", entering=True)["start.inner"]
     assert found.entering is None
     assert found.x.shape == found.g.shape == (3, 2, 5, 7)
 

@@ -1,5 +1,6 @@
 """Contrastive excitation backprop: where the contrast is taken, and how it goes down."""
 
+import pytest
 import torch
 import torch.nn.functional as F
 
@@ -99,6 +100,54 @@ def test_a_fully_convolutional_net_has_its_last_convolution_negated():
     start = net.head(h)[range(3), CLASSES].flatten(1).softmax(1).view(3, 1, 3, 3)
     torch.testing.assert_close(plain.sum(1, keepdim=True), start)
     torch.testing.assert_close(found, plain - negative / negative.sum(1, keepdim=True) * start)
+
+
+class Emptied(Deeper):
+    """Overwrites what entered its classifier; the classifier may be given it by name."""
+
+    def __init__(self, by_name=False):
+        super().__init__()
+        self.by_name = by_name
+
+    def forward(self, x):
+        h = self.relu(self.fc(self.pool(F.relu(self.body(x))).flatten(1)))
+        logits = self.head(input=h) if self.by_name else self.head(h)
+        h.zero_()
+        return logits
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_what_enters_the_classifier_may_be_overwritten_later(by_name):
+    found = contrastive_excitation_backprop(Emptied(by_name), images(), CLASSES, [None, "pool"])
+    expected = contrastive_excitation_backprop(Deeper(), images(), CLASSES, [None, "pool"])
+    torch.testing.assert_close(found, expected)
+
+
+class Twofold(Deeper):
+    """What enters the classifier also goes past it."""
+
+    def forward(self, x):
+        h = self.relu(self.fc(self.pool(F.relu(self.body(x))).flatten(1)))
+        return self.head(h) + h[:, :5]
+
+
+def test_what_goes_past_the_classifier_brings_nothing():
+    net, x = Twofold(), images()
+    found = contrastive_excitation_backprop(net, x, CLASSES, "pool")["pool"]
+    leaf = net.pool(F.relu(net.body(x))).detach().requires_grad_()
+    h = net.relu(net.fc(leaf.flatten(1))).detach()
+    signals = []
+    for negated in (None, net.head):
+        entering = h.clone().requires_grad_()
+        with excitation_rules(negated):
+            logits = net.head(entering) + h[:, :5]
+        # The classifier's part of the sum, as if both of its summands had a gradient.
+        part = net.head(h)[range(3), CLASSES] / logits[range(3), CLASSES]
+        signals.append(torch.autograd.grad((logits[range(3), CLASSES] * part.detach()).sum(), entering)[0])
+    with excitation_rules():
+        h = net.relu(net.fc(leaf.flatten(1)))
+    (expected,) = torch.autograd.grad(h, leaf, signals[0] - signals[1])
+    torch.testing.assert_close(found, expected)
 
 
 def test_a_contrast_layer_in_a_branch_whose_output_is_overwritten():

@@ -232,7 +232,7 @@ def short_of_every_second():
         ),
         (
             lambda: class_sensitivity(short_of_every_second(), Pooled(), images()),
-            "maps for 6 images, needed is one for each",
+            "fn gives 5 maps for 6 images, needed is one for each",
         ),
         (
             lambda: class_sensitivity(lambda model, x, y: x, Pooled(), images()),
