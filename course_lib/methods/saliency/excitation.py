@@ -5,7 +5,7 @@ convolutional net, whose logits are (B, C, h, w), that one is shared out between
 the class's logits.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import torch

@@ -55,6 +55,9 @@ def extremal_perturbation(
     Three things are simpler than in the source. Its smooth maximum is a power mean here, see `smooth_mask`.
     It blurs a pixel more the smaller m is; here the image and one blurred version of it are blended. And its
     default numbers belong to 224x224 pixels: lengths are fractions of the longer side here.
+    The authors' code also begins with a mask of ones (here all cells are 0.5), mirrors the image in every
+    second iteration (not here), and damps the momentum, so that its steps are a tenth as long for the same
+    ``lr``.
 
     Each iteration costs a forward and a backward pass for each image and area, two for "dual".
 
@@ -63,7 +66,8 @@ def extremal_perturbation(
         x: images (B, C, H, W), normalised as the model wants them.
         y: (B,) int64, the class that is to be explained for each image; a number means this class for all.
         area: the mask's share of the image, above 0 and below 1; or several, whose masks are added up, as
-            the source does for the pointing game with 0.025, 0.05, 0.1 and 0.2 (``POINTING_AREAS``).
+            the source does for the pointing game with 0.025, 0.05, 0.1 and 0.2 (``POINTING_AREAS``); its code
+            has 0.018, 0.025, 0.05 and 0.1 for COCO.
         variant: "preserve" shows only what m marks and maximises the score; "delete" hides what m marks and
             minimises it; "dual" maximises the difference.
         iterations, lr, momentum: of the ascent.

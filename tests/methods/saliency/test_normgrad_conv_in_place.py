@@ -1,4 +1,4 @@
-"""NormGrad of a real convolution whose input is overwritten, by a later layer or by the convolution itself."""
+"""NormGrad of a real convolution whose input is overwritten, by a later layer or by itself."""
 
 import pytest
 import torch
