@@ -175,6 +175,12 @@ def test_difficult_is_small_and_not_alone():
     assert loc.difficult(masks[:, :1][[0]], [0]).tolist() == [False]
 
 
+def test_masks_of_one_row():
+    maps = torch.tensor([[[[0.0, 1.0, 0.0]]], [[[1.0, 0.0, 0.0]]]])
+    masks = torch.tensor([[[False, True, False]], [[False, True, True]]])
+    assert loc.hits(maps, masks, 0).tolist() == [True, False] == loc.hits(maps, masks[:, None], 0).tolist()
+
+
 # --- mass ------------------------------------------------------------------------------------------------
 
 
@@ -192,8 +198,8 @@ def test_energy_inside_is_a_part_of_the_positive_mass():
 # --- refusals --------------------------------------------------------------------------------------------
 
 MAPS, MASKS = torch.zeros(2, 1, 4, 5), torch.ones(2, 3, 4, 5, dtype=torch.bool)
-HOLE = MASKS.clone()
-HOLE[1, 2] = False
+HOLE, SPOILT = MASKS.clone(), MAPS.clone()
+HOLE[1, 2], SPOILT[1, 0, 2, 2] = False, math.nan
 
 
 @pytest.mark.parametrize(
@@ -203,6 +209,7 @@ HOLE[1, 2] = False
         (lambda: loc.peaks(MAPS.repeat(1, 3, 1, 1)), r"maps have shape \(2, 3, 4, 5\)"),
         (lambda: loc.peaks(MAPS[:0]), "not empty"),
         (lambda: loc.peaks(MAPS + math.nan), "NaN, which has no largest value"),
+        (lambda: loc.peaks(SPOILT), "NaN, which has no largest value"),
         (
             lambda: loc.hits(MAPS, MASKS, 1),
             r"masks have shape \(2, 3, 4, 5\), for 2 maps it is \(2, 1, H, W\)",
@@ -233,6 +240,7 @@ HOLE[1, 2] = False
         (lambda: loc.pointing_score([True], [0], torch.tensor([False])), "none of the 1 pairs counts"),
         (lambda: loc.energy_inside(MAPS, MASKS[:, 0, 1:]), r"maps are \(4, 5\) and masks \(3, 5\)"),
         (lambda: loc.energy_inside(MAPS + math.inf, MASKS[:, 0]), "maps contain NaN or infinity"),
+        (lambda: loc.energy_inside(SPOILT, MASKS[:, 0]), "maps contain NaN or infinity"),
     ],
 )
 def test_bad_input_is_refused_in_one_sentence(call, says):

@@ -58,6 +58,7 @@ def test_one_number_is_a_square_and_the_same_size_changes_nothing():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_constant_map_stays_constant_and_points_at_the_first_pixel(value, dtype):
     maps = torch.full((2, 1, 5, 7), value, dtype=dtype)
+    maps[1] = -5.3  # another level beside it
     maps[1, 0, 2, 2] += 1
     large = loc.to_size(maps, 48)
     assert (large[0] == maps[0, 0, 0, 0]).all() and large.dtype == dtype
@@ -106,6 +107,8 @@ def test_half_precision_and_devices(dtype, device):
     [
         (lambda: loc.to_size(torch.zeros(1, 1, 4, 5), 0), r"size is \(0, 0\), needed are at least 1 by 1"),
         (lambda: loc.to_size(torch.zeros(1, 1, 4, 5), (3, -1)), r"size is \(3, -1\)"),
+        (lambda: loc.to_size(torch.zeros(1, 1, 4, 5), (0, 3)), r"size is \(0, 3\)"),
+        (lambda: loc.to_size(torch.zeros(1, 1, 4, 5), (3, 0)), r"size is \(3, 0\)"),
         (lambda: loc.to_size(torch.zeros(1, 4, 5), 3), r"maps have shape \(1, 4, 5\)"),
     ],
 )

@@ -115,7 +115,6 @@ def compare(
         methods: names out of ``METHODS``.
         layers: one or several; methods that hide parts of the image only have a map at "input".
     """
-    x, y = checked(x, y)
     names = names_of(model, layers)
     shared = capture(model, x, y, names) if set(methods) & set(FROM_GRADIENTS) else {}
     found = {}
@@ -172,6 +171,8 @@ def _norm_of(conv: nn.Conv2d, at: Captured) -> Tensor:
     sizes = (conv.kernel_size, conv.stride, conv.dilation, conv.padding)
     if any(isinstance(each, str) or len(set(each)) != 1 for each in sizes):
         raise ValueError("normgrad_conv needs square kernels with the same stride and padding both ways.")
+    if conv.padding_mode != "zeros":
+        raise ValueError(f"normgrad_conv needs padding by zeros, not {conv.padding_mode!r}.")
     kernel, stride, dilation, padding = (each[0] for each in sizes)
     return aggregation.normgrad(at.entering, at.g, kernel, stride, padding, dilation)
 

@@ -47,8 +47,7 @@ def cascade(model: Model, seed: int = 0) -> Iterator[tuple[str, Model]]:
 
 
 def _cascade(model: Model, fresh: Model, names: list[str]) -> Iterator[tuple[str, Model]]:
-    current = copy.deepcopy(model)
-    current.zero_grad(set_to_none=True)
+    current = copy.deepcopy(model)  # which has no .grad
     for name in names:
         made, there = fresh.get_submodule(name), current.get_submodule(name)
         with torch.no_grad():

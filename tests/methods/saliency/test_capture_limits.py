@@ -181,6 +181,7 @@ def test_a_module_of_two_names_answers_to_both():
         (["conv", "aside"], "The layer 'aside' does not influence the score, so it has no saliency map.$"),
         ("head", r"The output of 'head' is \(3, 3\), a saliency map needs"),
         ("pair", r"The output of 'pair' is tuple, a saliency map needs maps \(B, K, h, w\)"),
+        ("pair#1", r"The output of 'pair' is tuple, a saliency map needs maps \(B, K, h, w\)"),
     ],
 )
 def test_a_layer_without_a_map_is_told_in_a_sentence(layers, says):
@@ -224,13 +225,28 @@ class Weighted(nn.Module):
         (nn.Conv2d(2, 2, 1), lambda inner, x: inner(input=x)),
         (Weighted(), lambda inner, x: inner(2.0, x)),
         (Weighted(), lambda inner, x: inner(2.0, x=x)),
+        (Weighted(), lambda inner, x: inner(x, x=torch.full_like(x, 2))),
     ],
-    ids=["by keyword", "the second", "the second by keyword"],
+    ids=["by keyword", "the second", "the second by keyword", "the first of two"],
 )
 def test_it_is_the_first_tensor(inner, call):
     net = Net(Calls(inner, call))
     found = capture(net, images(), 1, "start.inner", entering=True)["start.inner"]
     assert torch.equal(found.entering, images())
+
+
+@pytest.mark.parametrize("use", [1, 2])
+def test_each_use_has_its_own(use):
+    net = Net(Calls(nn.ReLU(), lambda inner, x: inner(inner(x) - 1)))
+    found = capture(net, images(), 1, f"start.inner#{use}", entering=True)[f"start.inner#{use}"]
+    assert torch.equal(found.entering, images() if use == 1 else images().clamp(min=0) - 1)
+
+
+def test_it_is_kept_only_where_it_is_asked_for():
+    with passing_through(Net(), images(), "conv") as (_, caught):
+        assert caught["conv"].entering is None
+    with passing_through(Net(), images(), "conv", entering=True) as (_, caught):
+        assert torch.equal(caught["conv"].entering, images())
 
 
 def test_nothing_is_said_to_enter_where_no_tensor_is_given():

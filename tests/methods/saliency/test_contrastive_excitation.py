@@ -70,6 +70,13 @@ def test_the_contrast_layer_itself_may_be_asked_for():
     torch.testing.assert_close(found, expected)
 
 
+def test_a_container_is_left_at_its_output():
+    net, x = Net(), images()
+    found = contrastive_excitation_backprop(net, x, CLASSES, ["block.conv", "pool1"], "block")
+    expected = contrastive_excitation_backprop(net, x, CLASSES, ["block.conv", "pool1"], "pool2")
+    torch.testing.assert_close(found, expected)
+
+
 def test_another_classifier_may_be_negated():
     net, x = Deeper(), images()
     found = contrastive_excitation_backprop(net, x, CLASSES, None, "pool", classifier="fc")["input"]

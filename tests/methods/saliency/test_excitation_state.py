@@ -90,7 +90,9 @@ def test_layers_that_take_no_part_are_refused():
         excitation_backprop(net, x, CLASSES, ["used", "aside"])
     with pytest.raises(ValueError, match="weights of the classifier 'spare' are not used"):
         contrastive_excitation_backprop(net, x, CLASSES)
-    with pytest.raises(ValueError, match="'aside' does not lie below the contrast layer"):
+    with pytest.raises(
+        ValueError, match="'aside' does not lie below the contrast layer, the input of 'head'.$"
+    ):
         contrastive_excitation_backprop(net, x, CLASSES, "aside", classifier="head")
     with pytest.raises(ValueError, match="contrast layer, aside, does not influence the score"):
         contrastive_excitation_backprop(net, x, CLASSES, None, "aside", classifier="head")

@@ -16,6 +16,7 @@ from course_lib.methods.saliency.layer_weights import (
     accuracy_weights,
     feature_spread,
     linear_weights,
+    normalised,
     probe_accuracy,
     spread_weights,
     uniform_weights,
@@ -95,6 +96,19 @@ def test_spread_weights_add_up_to_1_in_the_layers_order(reading):
     assert found["early"] == pytest.approx(literal_spread(named["early"], reading) / total)
 
 
+@pytest.mark.parametrize("places", [(2, 4), ()])
+def test_the_spread_is_computed_in_full(places):
+    x = (100 + torch.rand(50, 3, *places, generator=torch.Generator().manual_seed(0))).bfloat16()
+    assert feature_spread(x) == pytest.approx(feature_spread(x.double()), rel=1e-12)
+
+
+def test_weights_may_be_0_but_not_below():
+    assert normalised([0, 3, 1]) == [0, 0.75, 0.25]
+    for weights in ([-1, 3], [3, -1], [0, 0], [1, math.inf], [1, math.nan]):
+        with pytest.raises(ValueError, match="needed are numbers of at least 0 and one above it"):
+            normalised(weights)
+
+
 # --- probes ----------------------------------------------------------------------------------------------
 
 
@@ -121,6 +135,21 @@ def test_a_probe_learns_from_one_half_of_each_class_and_is_measured_on_the_other
     assert found * 16 == pytest.approx(round(found * 16)) and found < 1  # 16 of 31 are measured
     several = {probe_accuracy(x, labels, seed) for seed in range(6)}
     assert len(several) > 1 and probe_accuracy(x, labels, seed=3) == found == probe_accuracy(x, labels, 3)
+
+
+def test_two_classes_of_two_images_are_enough():
+    x, labels = torch.tensor([[-1.0], [-1.0], [1.0], [1.0]]), [0, 0, 1, 1]
+    assert probe_accuracy(x, labels) == 1.0 and type(probe_accuracy(x, labels)) is float
+
+
+def test_without_a_seed_it_is_0():
+    x, labels = labelled(2.0, m=31)
+    each = [probe_accuracy(x, labels, seed) for seed in range(2)]
+    assert probe_accuracy(x, labels) == each[0] != each[1]
+    sharp, _ = labelled(0.1, m=31)
+    layers = {"noisy": x, "sharp": sharp}
+    weights = [accuracy_weights(layers, labels, seed) for seed in range(2)]
+    assert accuracy_weights(layers, labels) == weights[0] != weights[1]
 
 
 def test_a_probe_is_multinomial_regression_of_standardised_means():
@@ -154,6 +183,8 @@ def test_random_state_inputs_and_devices(device):
     states = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()
     there = x.to(device).requires_grad_()
     assert probe_accuracy(there, labels.to(device)) == probe_accuracy(x, labels)
+    pooled = there.mean((2, 3))
+    assert probe_accuracy(pooled, labels.to(device)) == probe_accuracy(pooled.detach(), labels)
     assert feature_spread(there) == pytest.approx(feature_spread(x))
     assert feature_spread(x.bfloat16()) == pytest.approx(feature_spread(x), rel=0.02)
     assert torch.equal(states[0], torch.get_rng_state()) and states[1] == random.getstate()
@@ -181,6 +212,7 @@ X, Y = labelled(1.0, m=6)
         (lambda: feature_spread(X[0]), r"features have shape \(4, 2, 3\)"),
         (lambda: feature_spread(X[:0]), "not empty"),
         (lambda: feature_spread(X * math.nan), "NaN or infinity"),
+        (lambda: feature_spread(torch.tensor([[1.0, math.nan]])), "NaN or infinity"),
         (lambda: probe_accuracy(X, Y[:3]), r"labels are torch.int64 \(3,\), needed are 6 whole numbers"),
         (lambda: probe_accuracy(X, Y.float()), "labels are torch.float32"),
         (lambda: probe_accuracy(X, [0, 0, 1, 1, 2, 3]), "labels have 4 classes, the smallest with 1 images"),

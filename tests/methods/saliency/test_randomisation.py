@@ -85,6 +85,21 @@ def test_batch_norm_without_weights_is_a_layer_too():
     assert torch.equal(steps[0][1][1].running_mean, torch.zeros(2))
 
 
+class Named(nn.Module):
+    """Holds layers, a constant and a statistic; the container has something to reset, but nothing learned."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("constant", torch.ones(3))
+        self.inner = nn.Sequential(nn.BatchNorm2d(2, affine=False), nn.InstanceNorm2d(2))
+        self.inner.reset_parameters = lambda: pytest.fail("a container is no layer")
+        self.last = nn.Linear(2, 2)
+
+
+def test_only_what_holds_something_learned_is_a_layer():
+    assert [name for name, _ in cascade(Named())] == ["last", "inner.0"]
+
+
 def test_new_weights_have_the_distribution_of_a_new_layer():
     net = nn.Sequential(nn.Linear(400, 300), nn.Conv2d(20, 30, 5))
     with torch.no_grad():
@@ -138,6 +153,10 @@ def test_the_seed_decides_and_nothing_else():
     assert all(equal(a, b) for a, b in zip(first, again))
     for name, a, b in zip(ORDER, first, other):
         assert name == "body.1.norm" or not equal(a, b)
+    assert all(
+        equal(layer(model, name), layer(zero, name))
+        for (name, model), (_, zero) in zip(cascade(net), cascade(net, seed=0))
+    )
     different = nested()
     with torch.no_grad():
         different.head.weight.mul_(2)
