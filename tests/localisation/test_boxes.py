@@ -133,6 +133,8 @@ def test_just_half_is_no_success():
     assert loc.overlaps(maps, true, **options).tolist() == pytest.approx([0.5, 0.6, 1.0])
     assert loc.localisation_accuracy(maps, true, **options) == pytest.approx(2 / 3)
     assert loc.localisation_accuracy(maps, true, iou=0.49, **options) == 1.0
+    assert type(loc.localisation_accuracy(maps, true, iou=0.49, **options)) is float
+    assert loc.overlaps(maps[:1], torch.tensor([[2, 2, 7, 9]]), 0.26).tolist() == [1.0]  # by itself all parts
     assert loc.localisation_accuracy(maps, true, iou=0.7, **options) == pytest.approx(1 / 3)
     assert loc.localisation_accuracy(maps, true, threshold=0.2) == 0.0  # the lower bump widens the boxes
 
@@ -188,3 +190,8 @@ def test_the_first_of_equal_thresholds_and_all_options():
 def test_bad_input_is_refused_in_one_sentence(call, says):
     with pytest.raises(ValueError, match=says):
         call()
+
+
+def test_masks_are_bool():
+    with pytest.raises(TypeError, match="masks have type torch.int32, needed is torch.bool"):
+        loc.boxes_of(filled([2, 3, 6, 5]).int())

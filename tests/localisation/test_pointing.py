@@ -129,6 +129,7 @@ def test_the_mean_is_over_classes_and_only_the_own_region_counts():
     assert score.per_class == {0: 0.4, 2: 1.0, 3: 0.0}  # the hits of class 1 by class 0's maps are misses
     assert score.mean == pytest.approx(1.4 / 3) and score.n == 7
     assert score.mean != pytest.approx(3 / 7)  # all pairs in one pot
+    assert {type(part) for part in (score.mean, *score.per_class.values())} == {float}
 
 
 def test_the_region_alone_gives_the_same():

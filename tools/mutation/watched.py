@@ -63,13 +63,24 @@ WATCHED = {
     "methods.saliency.excitation_rules": (
         "methods/saliency/test_excitation_rules.py",
         "methods/saliency/test_excitation_rules_branches.py",
+        "methods/saliency/test_contrastive_excitation.py",
+        "methods/saliency/test_excitation_state.py",
         "methods/saliency/test_excitation.py",
     ),
     "methods.saliency.masking": ("methods/saliency/test_masking.py",),
-    "methods.saliency.occlusion": ("methods/saliency/test_occlusion.py",),
-    "methods.saliency.rise": ("methods/saliency/test_rise.py",),
-    "methods.saliency.meaningful_perturbation": ("methods/saliency/test_meaningful_perturbation.py",),
-    "methods.saliency.extremal": ("methods/saliency/test_extremal.py",),
+    "methods.saliency.occlusion": (
+        "methods/saliency/test_occlusion.py",
+        "methods/saliency/test_mask_defaults.py",
+    ),
+    "methods.saliency.rise": ("methods/saliency/test_rise.py", "methods/saliency/test_mask_defaults.py"),
+    "methods.saliency.meaningful_perturbation": (
+        "methods/saliency/test_meaningful_perturbation.py",
+        "methods/saliency/test_mask_defaults.py",
+    ),
+    "methods.saliency.extremal": (
+        "methods/saliency/test_extremal.py",
+        "methods/saliency/test_mask_defaults.py",
+    ),
     "localisation.inputs": ("localisation/test_pointing.py", "localisation/test_boxes.py"),
     "localisation.resizing": ("localisation/test_resizing.py",),
     "localisation.pointing": ("localisation/test_pointing.py", "localisation/test_resizing.py"),

@@ -84,6 +84,37 @@ def test_convolutions_in_one_dimension_and_transposed():
     torch.testing.assert_close(found, F.avg_pool2d(p, 2) * 4)
 
 
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["conv", "conv_transpose", "avg_pool", "adaptive_avg_pool"])
+def test_in_every_number_of_dimensions(kind, dimensions):
+    """Where one dimension counts, the others being 1 long, all forms are the same."""
+    x, weight = F.relu(draw(2, 3, 9)) + 0.1, draw(3, 3, 3, seed=4)
+
+    def layer(x):
+        there = x[(..., *[None] * (dimensions - 1))]
+        function = getattr(F, f"{kind}{dimensions}d")
+        if kind == "avg_pool":
+            out = function(there, (3, *[1] * (dimensions - 1)))
+        elif kind == "adaptive_avg_pool":
+            out = function(there, (4, *[1] * (dimensions - 1)))
+        else:
+            out = function(there, weight[(..., *[None] * (dimensions - 1))])
+        return out.flatten(2)
+
+    y, p, (found,) = signals(layer, x)
+    ones = {
+        "conv": lambda x: F.conv1d(x, weight),
+        "conv_transpose": lambda x: F.conv_transpose1d(x, weight),
+        "avg_pool": lambda x: F.avg_pool1d(x, 3),
+        "adaptive_avg_pool": lambda x: F.adaptive_avg_pool1d(x, 4),
+    }[kind]
+    table = torch.autograd.functional.jacobian(lambda one: ones(one[None]).flatten(), x[0]).flatten(1)
+    torch.testing.assert_close(y, ones(x))
+    for sample, signal, down in zip(x, p, found):
+        expected = shared_out(signal.flatten().tolist(), sample.flatten().tolist(), linear_table(table))
+        torch.testing.assert_close(down.flatten().tolist(), expected)
+
+
 @pytest.mark.parametrize("sign", SIGNS)
 def test_linear_layers(sign):
     x = SIGNS[sign](draw(3, 5))
@@ -98,6 +129,11 @@ def test_arguments_may_be_named():
     assert torch.equal(by_place[0], by_name[0]) and torch.equal(by_place[2][0], by_name[2][0])
     by_name = signals(lambda x: F.batch_norm(input=x, running_mean=draw(3), running_var=draw(3).abs()), x)
     assert torch.equal(by_name[1], by_name[2][0])
+    norm = {"weight": None, "bias": None, "running_mean": draw(3), "running_var": draw(3).abs()}
+    norm |= {"training": False, "momentum": 0.1, "eps": 1e-5, "cudnn_enabled": False}
+    by_name = signals(lambda x: torch.batch_norm(input=x, **norm), x)
+    assert torch.equal(by_name[1], by_name[2][0])
+    assert torch.equal(by_name[0], torch.batch_norm(x, **norm))
     named = signals(lambda x: torch.mean(input=x, dim=(2, 3)), x)[2][0]
     assert torch.equal(named, signals(lambda x: x.mean((2, 3)), x)[2][0])
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from course_lib.methods.saliency.extremal import (
     FLOOR,
+    _templates,
     area_penalty,
     extremal_perturbation,
     smooth_mask,
@@ -61,6 +62,10 @@ def test_all_or_nothing_stays_so_and_one_cell_reaches_nearly_one():
     for value, expected in ((FLOOR, 0.0), (1.0, 1.0)):
         mask = smooth_mask(torch.full((1, 1, 5, 5), value), (20, 24), 3.0)
         torch.testing.assert_close(mask, torch.full_like(mask, expected), atol=1e-5, rtol=0)
+    for seed in range(20):
+        coarse = torch.rand(1, 1, 5, 5, generator=torch.Generator().manual_seed(seed)).round().clamp(FLOOR)
+        mask = smooth_mask(coarse, (20, 24), 1.0)
+        assert mask.min() >= 0 and mask.max() <= 1
     one = torch.full((1, 1, 9, 9), FLOOR)
     one[..., 4, 4] = 1
     mask = smooth_mask(one, (27, 27), 5.0)
@@ -168,6 +173,8 @@ def test_several_areas_are_added_up():
     both = extremal_perturbation(net, x, y, (0.1, 0.3), smooth=0, **options)
     torch.testing.assert_close(both, single[0] + single[1])
     assert not torch.allclose(single[0], single[1])
+    one = extremal_perturbation(net, x, y, 0.1, smooth=0.2, **options)
+    torch.testing.assert_close(one, gaussian_blur(single[0], 0.2 * 7))
     smoothed = extremal_perturbation(net, x, y, (0.1, 0.3), **options)
     torch.testing.assert_close(smoothed, gaussian_blur(both, 0.09 * 7))
     torch.testing.assert_close(extremal_perturbation(net, x, y, [0.1], **options), single[0])
@@ -191,6 +198,7 @@ def test_everything_is_as_before_and_the_cost():
             assert not extremal_perturbation(net, x, y, iterations=2).requires_grad
         with torch.inference_mode():
             extremal_perturbation(net, x, y, iterations=2)
+            extremal_perturbation(net, x.clone(), y, iterations=2)
         with pytest.raises(ValueError, match=r"y has classes from 0 to 5"):
             extremal_perturbation(net, x, torch.tensor([0, 1, 5]), iterations=2)
     sizes = passes(net)
@@ -199,6 +207,20 @@ def test_everything_is_as_before_and_the_cost():
     sizes.clear()
     extremal_perturbation(net, x, y, iterations=2, variant="dual", batch_size=2)
     assert sizes == [2, 2, 2, 2, 1, 1, 1, 1]
+
+
+def test_there_is_at_most_one_cell_a_pixel():
+    net, (x, y) = image_net(), images()
+    each = [extremal_perturbation(net, x, y, iterations=3, cells=cells) for cells in (7, 9, 32)]
+    assert torch.equal(each[1], each[2]) and not torch.allclose(each[0], each[1])
+
+
+def test_an_area_has_a_pixel_at_least():
+    assert _templates([0.001, 0.5, 0.26], 10).tolist() == [
+        [0.0] * 9 + [1.0],
+        [0.0] * 5 + [1.0] * 5,
+        [0.0] * 7 + [1.0] * 3,
+    ]
 
 
 @pytest.mark.parametrize("area", [0, 1, -0.1, 1.5, (), (0.1, 2)])

@@ -57,7 +57,15 @@ def test_what_the_degradations_are():
     assert torch.equal(degraded(x, "zero"), torch.zeros_like(x))
     assert torch.equal(degraded(x, 0.25), torch.full_like(x, 0.25))
     colour = torch.tensor([0.5, -1.0]).view(2, 1, 1)
-    assert torch.equal(degraded(x, colour), colour.double().expand(3, 2, 7, 9))
+    found = degraded(x, colour)
+    assert torch.equal(found, colour.double().expand(3, 2, 7, 9)) and found.dtype == torch.float64
+
+
+@pytest.mark.parametrize("size", [(7, 9), (9, 7)])
+def test_by_itself_it_is_a_blur_by_a_part_of_the_longer_side(size):
+    x = torch.randn(20, 2, *size, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    assert torch.equal(degraded(x), gaussian_blur(x, 10 / 224 * 9))
+    assert torch.equal(degraded(x, sigma=0.3), gaussian_blur(x, 0.3 * 9))
 
 
 def test_noise_has_the_images_mean_and_deviation_and_its_own_seed():
@@ -71,6 +79,20 @@ def test_noise_has_the_images_mean_and_deviation_and_its_own_seed():
     assert torch.equal(noise, degraded(x, "noise", seed=4))
     assert not torch.equal(noise, degraded(x, "noise", seed=5))
     torch.testing.assert_close(degraded(x[1:], "noise", seed=4), noise[1:])
+    assert torch.equal(degraded(x, "noise"), degraded(x, "noise", seed=0))
+
+
+def test_noise_is_one_pattern_scaled_for_each_image_and_channel():
+    x, _ = images()
+    pattern = torch.randn(2, 7, 9, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    for image, noise in zip(x, degraded(x, "noise", seed=4)):
+        for channel in range(2):
+            values = image[channel].flatten().tolist()
+            mean = sum(values) / len(values)
+            deviation = (sum((value - mean) ** 2 for value in values) / len(values)) ** 0.5
+            torch.testing.assert_close(noise[channel], mean + deviation * pattern[channel])
+    small = degraded(x.float(), "noise", seed=4)
+    torch.testing.assert_close(small, degraded(x, "noise", seed=4).float())
 
 
 def test_a_mask_keeps_where_it_is_one():
@@ -100,7 +122,14 @@ def test_scores():
     torch.testing.assert_close(scored(logits, y, "probability"), torch.tensor(expected).double())
     assert scored(1e4 * logits, y, "probability").tolist() == pytest.approx([0, 0.5])
     assert scored(logits.bfloat16(), y, "probability").dtype == torch.float32
-    assert torch.equal(scored(logits, y, lambda out, y: out.sum(1)), logits.sum(1))
+    half = (10 * logits).bfloat16()
+    for score in ("probability", "logit"):
+        assert torch.equal(scored(half, y, score), scored(half.float(), y, score))
+        positions = half[:, :, None, None].repeat(1, 1, 2, 2)
+        assert torch.equal(scored(positions, y, score), scored(positions.float(), y, score))
+    assert torch.equal(scored(logits, y, lambda out, y: out.sum(1) * y), logits.sum(1) * y)
+    with pytest.raises(ValueError, match="score is 'loss', possible are probability, logit, or a function.$"):
+        scored(logits, y, "loss")
 
 
 def test_positions_are_pooled_before_the_softmax():

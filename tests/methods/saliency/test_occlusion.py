@@ -93,6 +93,14 @@ def test_the_defaults_and_their_cost():
     assert sum(sizes) == 1 + 484
 
 
+@pytest.mark.parametrize(("size", "square"), [((2, 5), 1), ((20, 30), 3), ((30, 20), 3), ((26, 47), 4)])
+def test_a_square_is_a_sixth_of_the_shorter_side_by_itself(size, square):
+    net = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    x = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(occlusion(net, x, 1), occlusion(net, x, 1, square, 1))
+    assert not torch.equal(occlusion(net, x, 1), occlusion(net, x, 1, square + 1, 1))
+
+
 def test_everything_is_as_before():
     net, (x, y) = image_net(), images()
     net[1].eval()
@@ -115,6 +123,8 @@ def test_impossible_input():
     for size in (0, 8):
         with pytest.raises(ValueError, match=rf"size is {size}, possible are 1 to 7"):
             occlusion(net, x, y, size)
+    with pytest.raises(ValueError, match="size is 8, possible are 1 to 7"):
+        occlusion(net, x.transpose(2, 3), y, 8)
     for stride in (0, 4):
         with pytest.raises(ValueError, match=rf"stride is {stride}, possible are 1 to 3"):
             occlusion(net, x, y, 3, stride)

@@ -182,6 +182,14 @@ def test_everything_is_as_before_and_the_cost_is_the_masks():
     assert rise(net, torch.rand(1, 3, 48, 48), 0).shape == (1, 1, 48, 48) and sum(sizes) == 1000
 
 
+def test_one_mask_is_enough():
+    net, (x, y) = image_net(), images()
+    mask = random_masks(1, (7, 9), 3, 0.5, torch.Generator().manual_seed(0), torch.float64)[0, 0]
+    found = rise(net, x, y, 1, cells=3)
+    given = net.eval()(x * mask).softmax(1)[range(3), y]
+    torch.testing.assert_close(found[:, 0], given.detach()[:, None, None] * mask / 0.5)
+
+
 def test_impossible_input():
     net, (x, y) = image_net(), images()
     with pytest.raises(ValueError, match="n_masks is 0, possible are whole numbers from 1"):
