@@ -32,8 +32,8 @@ def enlarging(side, cells):
     return matrix
 
 
-def literal(net, image, k, steps, l1, tv, lr=0.1, power=3.0):
-    """Adam written out, on one image, with a mask of 3 x 4 cells for 7 x 9 pixels."""
+def literal(net, image, k, steps, l1, tv, lr=0.1, power=3.0, shifts=None):
+    """Adam written out, on one image, with a mask of 3 x 4 cells for 7 x 9 pixels; perhaps under shifts."""
     rows, columns = enlarging(7, 3), enlarging(9, 4)
     hidden = degraded(image[None], "blur", 10 / 224)[0]
     mask = torch.full((3, 4), 0.5, dtype=torch.float64)
@@ -45,7 +45,18 @@ def literal(net, image, k, steps, l1, tv, lr=0.1, power=3.0):
     for step in range(1, steps + 1):
         mask.requires_grad_()
         m = laid_over(mask)
-        score = net(((m * image) + (1 - m) * hidden)[None]).softmax(1)[0, k]
+        shown, behind = image, hidden
+        if shifts is not None:
+            down, right = shifts[step - 1]
+            shown, behind = (
+                torch.cat([whole[:, -down:], whole[:, :-down]], 1) if down else whole
+                for whole in (shown, behind)
+            )
+            shown, behind = (
+                torch.cat([whole[:, :, -right:], whole[:, :, :-right]], 2) if right else whole
+                for whole in (shown, behind)
+            )
+        score = net(((m * shown) + (1 - m) * behind)[None]).softmax(1)[0, k]
         loss = l1 * (1 - mask).sum() + tv * literal_variation(mask, power) + score
         (g,) = torch.autograd.grad(loss, mask)
         mask = mask.detach()
@@ -55,14 +66,37 @@ def literal(net, image, k, steps, l1, tv, lr=0.1, power=3.0):
     return 1 - laid_over(mask)
 
 
-@pytest.mark.parametrize(("l1", "tv"), [(0.01, 0.3), (0.0, 0.0), (0.05, 0.0)])
-def test_it_is_the_descent_written_out(l1, tv):
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"l1": 0.01, "tv": 0.3},
+        {"l1": 0.01, "tv": 3.0, "tv_power": 2.0},
+        {"l1": 0.0, "tv": 0.0},
+        {"l1": 0.05, "tv": 0.0},
+        {"l1": 0.01, "tv": 0.3, "jitter": 2},
+    ],
+    ids=str,
+)
+def test_it_is_the_descent_written_out(options):
     net, (x, y) = image_net(), images(2)
-    found = meaningful_perturbation(net, x, y, l1=l1, tv=tv, iterations=8, cells=4)
+    found = meaningful_perturbation(net, x, y, iterations=8, lr=0.02, cells=4, seed=5, **options)
     judge = image_net().eval()
+    shifts = None
+    if "jitter" in options:
+        shifts = torch.randint(-2, 3, (8, 2), generator=torch.Generator().manual_seed(5)).tolist()
+        assert min(map(min, shifts)) == -2 and max(map(max, shifts)) == 2
+    power = options.get("tv_power", 3.0)
     for i in range(2):
-        expected = literal(judge, x[i], y[i], 8, l1, tv)
+        expected = literal(judge, x[i], y[i], 8, options["l1"], options["tv"], 0.02, power, shifts)
         torch.testing.assert_close(found[i, 0], expected)
+    assert 0.1 < found.min() < found.max() < 0.9  # nothing has met its bounds, where all penalties are alike
+
+
+def test_until_its_bounds():
+    net, (x, y) = image_net(), images(2)
+    found = meaningful_perturbation(net, x, y, iterations=8, cells=4)
+    for i in range(2):
+        torch.testing.assert_close(found[i, 0], literal(image_net().eval(), x[i], y[i], 8, 1e-4, 1e-2))
 
 
 def test_the_variation_is_the_sum_over_cells():
@@ -71,6 +105,7 @@ def test_the_variation_is_the_sum_over_cells():
         found = total_variation(masks, power)
         for mask, value in zip(masks, found):
             torch.testing.assert_close(value, literal_variation(mask[0], power))
+    assert torch.equal(total_variation(masks), total_variation(masks, 3.0))
     flat = torch.full((1, 1, 3, 3), 0.3, dtype=torch.float64, requires_grad=True)
     total_variation(flat).sum().backward()
     assert torch.equal(flat.grad, torch.zeros_like(flat))
@@ -128,6 +163,11 @@ def test_the_seed_decides_the_jitter():
     still = meaningful_perturbation(net, x, y, iterations=5, cells=4)
     assert torch.equal(still, meaningful_perturbation(net, x, y, iterations=5, cells=4, seed=1))
     assert not torch.allclose(first, still)
+    noisy = [
+        meaningful_perturbation(net, x, y, iterations=3, cells=4, degradation="noise", seed=seed)
+        for seed in (0, 1, 1)
+    ]
+    assert not torch.allclose(noisy[0], noisy[1]) and torch.equal(noisy[1], noisy[2])
 
 
 def test_everything_is_as_before():
@@ -138,11 +178,26 @@ def test_everything_is_as_before():
             assert not meaningful_perturbation(net, x, y, iterations=2, jitter=1).requires_grad
         with torch.inference_mode():
             meaningful_perturbation(net, x, y, iterations=2)
+            meaningful_perturbation(net, x.clone(), y, iterations=2)
         with pytest.raises(ValueError, match=r"y has classes from 0 to 5"):
             meaningful_perturbation(net, x, torch.tensor([0, 1, 5]), iterations=2)
     sizes = passes(net)
     meaningful_perturbation(net, x, y, iterations=4)
     assert sizes == [3, 3, 3, 3]
+
+
+def test_the_smallest_numbers_are_possible():
+    net, (x, y) = image_net(), images()
+    smallest = {"l1": 0, "tv": 0, "smooth": 0, "iterations": 1, "cells": 1, "tv_power": 2, "lr": 0}
+    for start in (0, 0.25, 1):
+        found = meaningful_perturbation(net, x, y, start=start, **smallest)
+        torch.testing.assert_close(found, torch.full_like(found, 1 - start))
+
+
+def test_there_is_at_most_one_cell_a_pixel():
+    net, (x, y) = image_net(), images()
+    each = [meaningful_perturbation(net, x, y, iterations=3, cells=cells) for cells in (7, 9, 32)]
+    assert torch.equal(each[1], each[2]) and not torch.allclose(each[0], each[1])
 
 
 @pytest.mark.parametrize(

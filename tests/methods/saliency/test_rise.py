@@ -182,6 +182,23 @@ def test_everything_is_as_before_and_the_cost_is_the_masks():
     assert rise(net, torch.rand(1, 3, 48, 48), 0).shape == (1, 1, 48, 48) and sum(sizes) == 1000
 
 
+def test_all_that_is_random():
+    grids, shifts = _draws(400, (7, 9), 4, 0.3, torch.Generator().manual_seed(0))
+    assert grids.shape == (400, 1, 4, 4) and grids.dtype == torch.bool and shifts.shape == (400, 2)
+    assert [sorted(set(shifts[:, axis].tolist())) for axis in (0, 1)] == [[0, 1], [0, 1, 2]]
+    assert grids.double().mean().item() == pytest.approx(0.3, abs=0.03)
+    assert random_masks(2, (8, 8)).dtype == torch.float32
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_in_another_precision(dtype):
+    net, (x, y) = image_net().to(dtype), images(dtype=dtype)
+    found = rise(net, x, y, 9, cells=3)
+    assert found.dtype == torch.float32
+    exact = rise(image_net().to(dtype).double(), x.double(), y, 9, cells=3)
+    torch.testing.assert_close(found.double(), exact, rtol=0.05 if dtype == torch.bfloat16 else 1e-4, atol=0)
+
+
 def test_one_mask_is_enough():
     net, (x, y) = image_net(), images()
     mask = random_masks(1, (7, 9), 3, 0.5, torch.Generator().manual_seed(0), torch.float64)[0, 0]
