@@ -194,6 +194,10 @@ def test_energy_inside_is_a_part_of_the_positive_mass():
     assert torch.equal(loc.energy_inside(5 * maps, masks[:, 0]), found)
     assert loc.energy_inside(torch.ones(3, 1, 2, 3), masks).tolist() == pytest.approx([0.5, 1 / 6, 1.0])
     assert loc.energy_inside(-maps.abs(), masks).isnan().all()
+    several = torch.cat([maps[:1], maps[:1].flip(2)])
+    assert loc.energy_inside(several, masks[:1].repeat(2, 1, 1, 1)).tolist() == [0.5, 0.5]
+    several[1, 0, 0] *= 3
+    assert loc.energy_inside(several, masks[:1].repeat(2, 1, 1, 1)).tolist() == [0.5, 0.75]
 
 
 # --- refusals --------------------------------------------------------------------------------------------
@@ -224,6 +228,8 @@ HOLE[1, 2], SPOILT[1, 0, 2, 2] = False, math.nan
         (lambda: loc.hit(MAPS[0, 0, 0], MASKS[0, 0], 1), r"map has shape \(5,\)"),
         (lambda: loc.pointing_game(MAPS, MASKS, [0, 3], 1), "classes contain 3, possible .* 3 .* 0 to 2"),
         (lambda: loc.pointing_game(MAPS, MASKS, [-1, 0], 1), "classes contain -1"),
+        (lambda: loc.pointing_game(MAPS, MASKS[:, :2], [0, 2], 1), "classes contain 2, possible .* 0 to 1"),
+        (lambda: loc.pointing_game(MAPS, MASKS[:, :, :0], [0, 1], 1), "not empty"),
         (lambda: loc.pointing_game(MAPS, MASKS, [0], 1), r"classes \(1,\), needed"),
         (
             lambda: loc.pointing_game(MAPS, MASKS[:, 0], [0, 0], 1),

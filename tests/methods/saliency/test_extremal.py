@@ -201,12 +201,19 @@ def test_everything_is_as_before_and_the_cost():
             extremal_perturbation(net, x.clone(), y, iterations=2)
         with pytest.raises(ValueError, match=r"y has classes from 0 to 5"):
             extremal_perturbation(net, x, torch.tensor([0, 1, 5]), iterations=2)
+    assert not extremal_perturbation(net, x, y, iterations=2).requires_grad
     sizes = passes(net)
     extremal_perturbation(net, x, y, (0.1, 0.2), iterations=2)
     assert sizes == [6, 6]
     sizes.clear()
     extremal_perturbation(net, x, y, iterations=2, variant="dual", batch_size=2)
     assert sizes == [2, 2, 2, 2, 1, 1, 1, 1]
+
+
+def test_the_smallest_numbers_are_possible():
+    net, (x, y) = image_net(), images()
+    found = extremal_perturbation(net, x, y, iterations=1, cells=1, sharpness=1, lr=0)
+    torch.testing.assert_close(found, torch.full_like(found, (0.5 - FLOOR) / (1 - FLOOR)))
 
 
 def test_there_is_at_most_one_cell_a_pixel():

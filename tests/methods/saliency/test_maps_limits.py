@@ -7,6 +7,8 @@ import torch
 from torch import nn
 
 from course_lib.methods.saliency import METHODS, class_score, compare, saliency, smooth
+from course_lib.methods.saliency.excitation import contrastive_excitation_backprop, excitation_backprop
+from course_lib.methods.saliency.maps import BY_MASKS
 from tests.methods.saliency.test_maps import LAST, Y, images, net
 
 
@@ -51,6 +53,14 @@ def test_one_layer_gives_maps_and_several_a_dict_of_them():
     assert list(saliency(model, x, Y, layer=[None])) == ["input"]
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_options_that_a_method_does_not_have_are_refused(method):
+    layer = {"normgrad_conv": "body.conv3"}.get(method, LAST)
+    layer = None if method in BY_MASKS else layer
+    with pytest.raises(TypeError, match="strength"):
+        saliency(net(), images(), Y, method, layer, strength=3)
+
+
 @pytest.mark.parametrize(
     ("methods", "passes"),
     [
@@ -64,6 +74,19 @@ def test_what_comparing_costs(methods, passes):
     model.register_forward_hook(lambda *_: count.append(1))
     compare(model, images(), Y, methods, [LAST, "body.relu2"])
     assert len(count) == passes
+
+
+def test_maps_of_excitation_backprop_are_sums_over_channels_and_contrasts_lose_what_is_below_0():
+    model, x = net(), images()
+    signals = excitation_backprop(model, x, Y, [None, "body.relu3"])
+    maps = saliency(model, x, Y, "excitation_backprop", [None, "body.relu3"])
+    contrasts = contrastive_excitation_backprop(model, x, Y, [None, "body.relu3"])
+    found = saliency(model, x, Y, "contrastive_excitation_backprop", [None, "body.relu3"])
+    for name in signals:
+        torch.testing.assert_close(maps[name][:, 0], sum(signals[name].unbind(1)))
+        total = sum(contrasts[name].unbind(1))
+        torch.testing.assert_close(found[name][:, 0], total.clamp(min=0))
+        assert total.min() < 0 < total.max()
 
 
 # --- CAM -------------------------------------------------------------------------------------------------

@@ -181,6 +181,7 @@ def test_everything_is_as_before():
             meaningful_perturbation(net, x.clone(), y, iterations=2)
         with pytest.raises(ValueError, match=r"y has classes from 0 to 5"):
             meaningful_perturbation(net, x, torch.tensor([0, 1, 5]), iterations=2)
+    assert not meaningful_perturbation(net, x, y, iterations=2).requires_grad
     sizes = passes(net)
     meaningful_perturbation(net, x, y, iterations=4)
     assert sizes == [3, 3, 3, 3]
