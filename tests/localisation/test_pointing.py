@@ -243,6 +243,10 @@ HOLE[1, 2], SPOILT[1, 0, 2, 2] = False, math.nan
             lambda: loc.pointing_score([True], [0, 1]),
             r"hit has shape \(1,\), classes \(2,\) and subset \(1,\)",
         ),
+        (
+            lambda: loc.pointing_score([True], [0, 1], torch.ones(2).bool()),
+            r"hit has shape \(1,\), classes \(2,\)",
+        ),
         (lambda: loc.pointing_score([[True]], [[0]], torch.tensor([[True]])), r"needed is \(B,\)"),
         (lambda: loc.pointing_score([True], [0], torch.tensor([False])), "none of the 1 pairs counts"),
         (lambda: loc.energy_inside(MAPS, MASKS[:, 0, 1:]), r"maps are \(4, 5\) and masks \(3, 5\)"),

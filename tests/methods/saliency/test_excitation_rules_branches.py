@@ -69,6 +69,7 @@ ADDITIONS = {
     "Tensor.add": lambda a, b: a.add(b),
     "+=": lambda a, b: a.__iadd__(b),
     "Tensor.add_": lambda a, b: a.add_(b),
+    "Tensor.add_, named": lambda a, b: a.add_(other=b),
     "sum": lambda a, b: sum([a, b]),
 }
 
@@ -94,10 +95,15 @@ def test_an_in_place_sum_changes_its_first_summand():
 
 def test_a_weighted_sum_of_branches():
     a, b = draw(2, 3, seed=1), draw(2, 3, seed=2)
-    y, p, (first, second) = signals(lambda a, b: torch.add(a, b, alpha=-2), a, b)
-    assert torch.equal(y, a - 2 * b)
-    torch.testing.assert_close(first, a / y * p)
-    torch.testing.assert_close(second, -2 * b / y * p)
+    for add in (
+        lambda a, b: torch.add(a, b, alpha=-2),
+        lambda a, b: torch.add(input=a, other=b, alpha=-2),
+        lambda a, b: a.add(other=b, alpha=-2),
+    ):
+        y, p, (first, second) = signals(add, a, b)
+        assert torch.equal(y, a - 2 * b)
+        torch.testing.assert_close(first, a / y * p)
+        torch.testing.assert_close(second, -2 * b / y * p)
 
 
 def test_a_branch_for_all_positions():

@@ -59,11 +59,12 @@ def test_what_the_degradations_are():
     colour = torch.tensor([0.5, -1.0]).view(2, 1, 1)
     found = degraded(x, colour)
     assert torch.equal(found, colour.double().expand(3, 2, 7, 9)) and found.dtype == torch.float64
+    assert degraded(x.float(), colour.double()).dtype == torch.float32
 
 
 @pytest.mark.parametrize("size", [(7, 9), (9, 7)])
 def test_by_itself_it_is_a_blur_by_a_part_of_the_longer_side(size):
-    x = torch.randn(20, 2, *size, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    x = torch.randn(20, 12, *size, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     assert torch.equal(degraded(x), gaussian_blur(x, 10 / 224 * 9))
     assert torch.equal(degraded(x, sigma=0.3), gaussian_blur(x, 0.3 * 9))
 
