@@ -129,6 +129,7 @@ def test_the_record_is_of_these_files_and_no_mutant_survives():
         assert {test for test in WATCHED[module] if not (ROOT / "tests" / test).is_file()} == set()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::SyntaxWarning")  # some mutants call a number
 @pytest.mark.parametrize("module", WATCHED)
 def test_the_equivalents_still_exist_and_have_a_reason(module):

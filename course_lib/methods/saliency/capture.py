@@ -3,7 +3,9 @@
 The tensor of a layer is caught by a forward hook, never by a backward hook: what reaches a backward hook
 depends on containers, tuples and in-place layers. The hook keeps the layer's output and hands a copy of it to
 the rest of the net, so that a later in-place ReLU cannot overwrite what was kept. What enters a layer is
-copied before the layer runs, for the same reason, and only where it is asked for.
+copied before the layer runs, for the same reason, and only where it is asked for. Known fault: where a
+layer's output is also used under another name (an empty shortcut, say), these uses count in its gradient only
+if a lower layer is asked for as well.
 
 The parameters are taken out of the graph: only the part of the net above the lowest layer asked for is ever
 recorded, and no gradient of a weight is computed.

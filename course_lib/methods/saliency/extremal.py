@@ -59,6 +59,8 @@ def extremal_perturbation(
     second iteration (not here), and damps the momentum, so that its steps are a tenth as long for the same
     ``lr``.
 
+    Known fault: in half precision the mask has no room for its steps; give float32.
+
     Each iteration costs a forward and a backward pass for each image and area, two for "dual".
 
     Args:

@@ -70,7 +70,8 @@ def saliency(
 ) -> Tensor | Maps:
     """Maps that say which locations matter for a class; larger is more.
 
-    The model comes back as it was: modes, hooks, parameters, buffers, ``.grad``, random state.
+    The model comes back as it was: modes, hooks, parameters, ``.grad``. Known fault: buffers and the random
+    state only if the model leaves them alone in evaluation mode.
 
     Args:
         model: maps images to logits.

@@ -43,6 +43,8 @@ def meaningful_perturbation(
     forward and a backward pass. The numbers are the source's for 224x224 pixels; lengths are fractions of
     the longer side, so that the same numbers serve smaller images.
 
+    Known fault: in half precision the mask has no room for its steps; give float32.
+
     The source starts from a disc in the middle that is just large enough; here the whole image is hidden by
     half. A mask of ones is no start: where a net is certain, the probability has no gradient.
 
